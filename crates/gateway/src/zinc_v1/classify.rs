@@ -1,0 +1,252 @@
+//! What an answer of Zinc v1 means: the closed table of codes, and the rules around it.
+//!
+//! Promise:
+//! - A code is matched as a whole. What the table does not hold is [`Class::NeedsReview`].
+//! - Only a well-formed error object with a code can become a refusal, and only a well-formed
+//!   acceptance an acceptance. Everything else is unknown; a server error is unknown whatever its
+//!   body says. // G5
+//! - An answer that names another order is never applied, neither its good word nor its bad one.
+
+use super::model::{self, Body, Kind, Tracking};
+use orders_core::outcome::{Answer, Class, Doubt, Listed, Listing, Placed, Reading, Refusal};
+use serde_json::Value;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The longest code that is kept; no known code comes near it.
+const CODE_CHARS_MAX: usize = 100;
+
+/// Every code of the contract's section 12. A new one is added here and in the test, by hand.
+const CODES: &[(Class, &[&str])] = &[
+    (
+        Class::InProgress,
+        &[
+            "request_processing",
+            // The provider's staff decide; keep polling.
+            "manual_review_required",
+            // About a cancellation, not final.
+            "attempting_to_cancel",
+            "return_in_progress",
+        ],
+    ),
+    (Class::RetryNewKey, &["internal_error", "zma_temporarily_overloaded"]),
+    (Class::HoldUntilFunded, &["insufficient_zma_balance"]),
+    (Class::NeedsReview, &["order_probably_placed", "duplicate_order", "invalid_request_id"]),
+    (Class::Cancelled, &["aborted_request"]),
+    (
+        Class::Rejected,
+        &[
+            // Price.
+            "max_price_exceeded",
+            // Item.
+            "product_unavailable",
+            "expired_product_id",
+            "item_not_supported",
+            "prime_pantry_not_supported",
+            "unsupported_product_id",
+            "add_on_item",
+            "max_quantity_exceeded",
+            "invalid_quantity",
+            "insufficient_variants",
+            "invalid_variant",
+            // Address.
+            "invalid_address",
+            "shipping_address_refused",
+            "shipping_address_unavailable",
+            // Shipping.
+            "invalid_shipping_method",
+            "shipping_method_unavailable",
+            "no_free_shipping",
+            "no_two_day_shipping",
+            "max_delivery_days_exceeded",
+            "cannot_schedule_delivery",
+            // Gift and promotion.
+            "no_gift_shipping",
+            "invalid_gift_options",
+            "invalid_promo_code",
+            // A fault of ours.
+            "invalid_json",
+            "invalid_request",
+            "mismatching_retailer",
+            "unknown_retailer",
+        ],
+    ),
+    (
+        Class::Configuration,
+        &[
+            "invalid_client_token",
+            "unauthorized_access",
+            // Our own account at the retailer; unexpected with the managed account.
+            "account_locked",
+            "account_locked_verification_required",
+            "account_login_failed",
+            "invalid_login_credentials",
+            "incomplete_account_setup",
+            "additional_information_required",
+            // Paying the retailer; unexpected with the managed account.
+            "billing_address_refused",
+            "brand_not_accepted",
+            "credit_card_declined",
+            "invalid_card_number",
+            "invalid_expiration_date",
+            "invalid_security_code",
+            "invalid_payment_method",
+            "payment_info_problem",
+        ],
+    ),
+];
+
+/// The class of a code. // A10
+pub fn class_of(code: &str) -> Class {
+    let known = CODES.iter().find(|(_, codes)| codes.contains(&code));
+    known.map_or(Class::NeedsReview, |(class, _)| *class)
+}
+
+/// Whether an error of this class has used the key up: on v1 the key keeps its stored error, so an
+/// end without a purchase can never become a purchase under the same key. Where a purchase may
+/// exist, or our own set-up was wrong, the key may still buy.
+fn key_used_up(class: Class) -> bool {
+    match class {
+        Class::RetryNewKey | Class::HoldUntilFunded | Class::Rejected | Class::Cancelled => true,
+        Class::InProgress | Class::RetrySameKey | Class::NeedsReview | Class::Configuration => {
+            false
+        }
+    }
+}
+
+fn refusal(code: &str) -> Refusal {
+    let class = class_of(code);
+    Refusal {
+        class,
+        code: code.chars().take(CODE_CHARS_MAX).collect(),
+        key_used_up: key_used_up(class),
+    }
+}
+
+/// What a create call told us. `sent` is the body that was sent, to compare echoes with.
+pub(super) fn answer(
+    status: u16,
+    retry_after: Option<Duration>,
+    body: &[u8],
+    sent: &[u8],
+) -> Answer {
+    let unknown = |doubt| Answer::Unknown { doubt, retry_after };
+    let wrong_shape = match status {
+        500..=599 => return unknown(Doubt::ServerError),
+        429 => return unknown(Doubt::TooManyRequests),
+        200..=299 => Doubt::Unreadable,
+        400..=499 => Doubt::UnreadableClientError,
+        _ => return unknown(Doubt::Unreadable),
+    };
+    let parsed = Body::parse(body);
+    if parsed.as_ref().is_some_and(|body| body.is_for_another_call(sent)) {
+        return unknown(Doubt::Unreadable);
+    }
+    let shape = parsed.as_ref().map(|body| (body.kind(), body.code(), body.request_id()));
+    match shape {
+        Some((Kind::Error, Some(code), id)) => error_answer(code, id, unknown),
+        // No type, an id and no code: the one shape of an acceptance. With a status of failure it
+        // contradicts itself, and the same key will tell.
+        Some((Kind::Absent, None, Some(id))) if wrong_shape == Doubt::Unreadable => {
+            Answer::Accepted { request_id: id.to_owned() }
+        }
+        _ if matches!(status, 401 | 403) => Answer::Refused(Refusal {
+            class: Class::Configuration,
+            code: format!("http_{status}"),
+            key_used_up: false,
+        }),
+        _ => unknown(wrong_shape),
+    }
+}
+
+/// An error object with a code, and perhaps an id beside it.
+///
+/// With an id, only "still working" is coherent: the provider has the request. A final error beside
+/// an id says both "I have it" and "no"; it is taken as unknown, because the same key answers again
+/// and a person looks when it never makes sense. Without an id, "still working" names nothing that
+/// could be polled, and is no refusal either.
+fn error_answer(code: &str, id: Option<&str>, unknown: impl Fn(Doubt) -> Answer) -> Answer {
+    match (class_of(code), id) {
+        (Class::InProgress, Some(id)) => Answer::Accepted { request_id: id.to_owned() },
+        (Class::InProgress | Class::RetrySameKey, None) | (_, Some(_)) => {
+            unknown(Doubt::Unreadable)
+        }
+        (_, None) => Answer::Refused(refusal(code)),
+    }
+}
+
+/// What the reading of a request told us.
+pub(super) fn reading(status: u16, body: &[u8], request_id: &str, attempt_id: Uuid) -> Reading {
+    let nothing = |doubt| Reading::Nothing { doubt };
+    let wrong_shape = match failed_call(status) {
+        Err(doubt) => return nothing(doubt),
+        Ok(wrong_shape) => wrong_shape,
+    };
+    let Some(parsed) = Body::parse(body) else {
+        return nothing(wrong_shape);
+    };
+    if parsed.is_for_another_request(request_id, attempt_id) {
+        return nothing(Doubt::Unreadable);
+    }
+    match (parsed.kind(), parsed.code()) {
+        (Kind::Error, Some(code)) if class_of(code) == Class::InProgress => {
+            Reading::InProgress { code: code.to_owned() }
+        }
+        (Kind::Error, Some(code)) => Reading::Failed(refusal(code)),
+        (Kind::OrderResponse, _) if wrong_shape == Doubt::Unreadable => {
+            Reading::Placed(placed(&parsed))
+        }
+        _ => nothing(wrong_shape),
+    }
+}
+
+/// What a page of the list told us, and how many entries it had in all.
+pub(super) fn listing(status: u16, body: &[u8]) -> (Listing, u32) {
+    let nothing = |doubt| (Listing::Nothing { doubt }, 0);
+    match failed_call(status) {
+        Err(doubt) | Ok(doubt @ Doubt::UnreadableClientError) => return nothing(doubt),
+        Ok(_) => {}
+    }
+    let Some(entries) = model::entries(body) else {
+        return nothing(Doubt::Unreadable);
+    };
+    let found = entries.iter().filter_map(listed).collect();
+    (Listing::Page(found), u32::try_from(entries.len()).unwrap_or(u32::MAX))
+}
+
+/// The doubt of a call whose status alone decides, or else the doubt to use when its body is of no
+/// known shape.
+fn failed_call(status: u16) -> Result<Doubt, Doubt> {
+    match status {
+        200..=299 => Ok(Doubt::Unreadable),
+        429 => Err(Doubt::TooManyRequests),
+        400..=499 => Ok(Doubt::UnreadableClientError),
+        500..=599 => Err(Doubt::ServerError),
+        _ => Err(Doubt::Unreadable),
+    }
+}
+
+fn listed(entry: &Body) -> Option<Listed> {
+    let (order_id, attempt_id) = entry.notes()?;
+    Some(Listed { order_id, attempt_id, request_id: entry.request_id()?.to_owned() })
+}
+
+/// The facts of a purchase. The type alone says that it happened: a detail that cannot be read is
+/// left out and never turns a purchase into none.
+fn placed(body: &Body) -> Placed {
+    let price = body.price_components.as_ref();
+    let total = price.and_then(|price| price.get("total")).and_then(Value::as_i64);
+    let currency = price.and_then(|price| price.get("currency")).and_then(Value::as_str);
+    let parcels = body.tracking();
+    Placed {
+        cost_minor: total.filter(|total| *total >= 0),
+        currency: currency
+            .filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_alphabetic()))
+            .map(str::to_ascii_uppercase),
+        merchant_order_ids: body.merchant_order_ids(),
+        delivered: !parcels.is_empty() && parcels.iter().all(Tracking::is_delivered),
+    }
+}
+
+#[cfg(test)]
+mod tests;

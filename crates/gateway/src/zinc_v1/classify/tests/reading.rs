@@ -1,0 +1,87 @@
+//! The tests of reads and lists.
+
+use super::*;
+
+#[test]
+fn a_placed_order_is_read_with_its_cost_and_numbers() {
+    let body = json!({
+        "_type": "order_response", "request_id": "r1",
+        "price_components": {"subtotal": 1999, "shipping": 0, "tax": 125, "total": 2124,
+            "currency": "usd", "payment_currency": "USD"},
+        "merchant_order_ids": [
+            {"merchant_order_id": "112-1", "merchant": "amazon"}, {"merchant": "amazon"},
+            {"merchant_order_id": "112-2"}],
+        "tracking": [], "request": {"client_notes": {"order_id": ORDER, "attempt_id": ATTEMPT}},
+    });
+    let placed = Placed {
+        cost_minor: Some(2124),
+        currency: Some("USD".into()),
+        merchant_order_ids: vec!["112-1".into(), "112-2".into()],
+        delivered: false,
+    };
+    assert_eq!(read(200, &body), Reading::Placed(placed));
+}
+
+#[test]
+fn a_detail_that_cannot_be_read_does_not_turn_a_purchase_into_none() {
+    let body = json!({"_type": "order_response", "price_components": {"total": 21.24,
+        "currency": "dollars"}, "merchant_order_ids": "112", "tracking": 7, "request": "?"});
+    let nothing = (None, None, vec![], false);
+    let Reading::Placed(Placed { cost_minor, currency, merchant_order_ids, delivered }) =
+        read(200, &body)
+    else {
+        panic!("not placed")
+    };
+    assert_eq!((cost_minor, currency, merchant_order_ids, delivered), nothing);
+}
+
+#[test]
+fn delivered_means_that_every_parcel_says_so() {
+    let delivered = |tracking: Value| {
+        let body = json!({"_type": "order_response", "tracking": tracking});
+        let Reading::Placed(placed) = read(200, &body) else { panic!("not placed") };
+        placed.delivered
+    };
+    let (there, under_way) =
+        (json!({"delivery_status": "Delivered"}), json!({"delivery_status": "In Transit"}));
+    assert!(delivered(json!([there, there])) && delivered(there.clone()));
+    assert!(!delivered(json!([there, under_way])) && !delivered(under_way));
+    assert!(!delivered(json!([])) && !delivered(json!(null)) && !delivered(json!([there, 7])));
+}
+
+#[test]
+fn a_read_of_no_known_shape_tells_nothing() {
+    let nothing = |doubt| Reading::Nothing { doubt };
+    assert_eq!(read(404, &json!({})), nothing(Doubt::UnreadableClientError));
+    assert_eq!(read(401, &json!({})), nothing(Doubt::UnreadableClientError));
+    assert_eq!(read(200, &json!({})), nothing(Doubt::Unreadable));
+    assert_eq!(read(200, &json!({"_type": "new", "code": "x"})), nothing(Doubt::Unreadable));
+    assert_eq!(read(302, &json!({})), nothing(Doubt::Unreadable));
+    let placed = json!({"_type": "order_response"});
+    assert_eq!(read(404, &placed), nothing(Doubt::UnreadableClientError));
+}
+
+#[test]
+fn a_list_gives_the_entries_that_carry_our_notes() {
+    let ours = json!({"_type": "error", "code": "request_processing", "request_id": "r1",
+        "request": {"client_notes": {"order_id": ORDER, "attempt_id": ATTEMPT}}});
+    let foreign = json!({"request_id": "r2", "request": {"client_notes": {"order_id": "x"}}});
+    let nameless = json!({"client_notes": {"order_id": ORDER, "attempt_id": ATTEMPT}});
+    let entries = json!([ours, foreign, nameless, 7, [1]]);
+    let found = Listing::Page(vec![Listed {
+        order_id: ORDER,
+        attempt_id: ATTEMPT,
+        request_id: "r1".into(),
+    }]);
+    for body in [entries.clone(), json!({"orders": entries, "total": 5})] {
+        assert_eq!(listing(200, body.to_string().as_bytes()), (found.clone(), 5));
+    }
+    let nothing = |doubt| (Listing::Nothing { doubt }, 0);
+    for body in [&b"{}"[..], b"", b"7", br#"{"a":[],"b":[]}"#] {
+        assert_eq!(listing(200, body), nothing(Doubt::Unreadable));
+    }
+    assert_eq!(listing(200, b"[]"), (Listing::Page(vec![]), 0));
+    assert_eq!(listing(500, b"[]"), nothing(Doubt::ServerError));
+    assert_eq!(listing(404, b"[]"), nothing(Doubt::UnreadableClientError));
+    assert_eq!(listing(429, b"[]"), nothing(Doubt::TooManyRequests));
+}

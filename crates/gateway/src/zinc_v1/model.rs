@@ -1,0 +1,194 @@
+//! What Zinc v1 answers, read with as few expectations as possible.
+//!
+//! Promise: unknown fields and types are ignored and no detail can make a whole answer unreadable,
+//! because the contract says so of everything undocumented. Two things are not forgiven: an answer
+//! that is not one whole JSON object, and a field that stands in it twice.
+
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// The longest id that is taken for one; v1 gives 32 hex digits.
+const ID_CHARS_MAX: usize = 200;
+/// The most order numbers of one request that are kept.
+const MERCHANT_ORDERS_MAX: usize = 500;
+
+/// An answer, or an entry of the list: the fields that we look at, each in whatever shape it came.
+#[derive(Default, Deserialize)]
+pub(super) struct Body {
+    #[serde(rename = "_type")]
+    kind: Option<Value>,
+    code: Option<Value>,
+    request_id: Option<Value>,
+    idempotency_key: Option<Value>,
+    client_notes: Option<Value>,
+    request: Option<Value>,
+    pub(super) price_components: Option<Value>,
+    merchant_order_ids: Option<Value>,
+    tracking: Option<Value>,
+}
+
+/// The type that an answer states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Absent,
+    Error,
+    OrderResponse,
+    Other,
+}
+
+/// One parcel.
+pub(super) struct Tracking<'a>(&'a Value);
+
+impl Tracking<'_> {
+    pub(super) fn is_delivered(&self) -> bool {
+        self.0.get("delivery_status").and_then(Value::as_str) == Some("Delivered")
+    }
+}
+
+/// What we sent, as far as an echo of it can be compared.
+#[derive(Deserialize)]
+struct Sent {
+    idempotency_key: Uuid,
+    client_notes: SentNotes,
+}
+
+#[derive(Deserialize)]
+struct SentNotes {
+    attempt_id: Uuid,
+}
+
+impl Body {
+    /// Reads one JSON object.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        // serde would also fill the struct from an array, by position.
+        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace())?;
+        if *first != b'{' {
+            return None;
+        }
+        serde_json::from_slice(bytes).ok()
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match &self.kind {
+            None => Kind::Absent,
+            Some(Value::String(kind)) if kind == "error" => Kind::Error,
+            Some(Value::String(kind)) if kind == "order_response" => Kind::OrderResponse,
+            Some(_) => Kind::Other,
+        }
+    }
+
+    /// The code, unless it is no text that could be stored and shown.
+    pub(super) fn code(&self) -> Option<&str> {
+        let code = self.code.as_ref()?.as_str()?;
+        (!code.is_empty() && !code.contains(char::is_control)).then_some(code)
+    }
+
+    /// The provider's id of the request, if it is one that can be stored and put into a path.
+    pub(super) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_ref()?.as_str().filter(|id| is_id(id))
+    }
+
+    /// Our ids, when the entry carries notes of ours.
+    pub(super) fn notes(&self) -> Option<(Uuid, Uuid)> {
+        self.echoes("client_notes").find_map(|notes| {
+            let id = |name| notes.get(name)?.as_str()?.parse().ok();
+            Some((id("order_id")?, id("attempt_id")?))
+        })
+    }
+
+    /// Whether an echo in the answer to a create call contradicts what was sent.
+    pub(super) fn is_for_another_call(&self, sent: &[u8]) -> bool {
+        let echoes_something =
+            self.echoes("idempotency_key").chain(self.echoes("client_notes")).next().is_some();
+        if !echoes_something {
+            return false;
+        }
+        let Ok(sent) = serde_json::from_slice::<Sent>(sent) else {
+            return true;
+        };
+        self.names_another_attempt(sent.client_notes.attempt_id)
+            || self.echoes("idempotency_key").any(|key| !is_uuid(key, sent.idempotency_key))
+    }
+
+    /// Whether the answer to a read names another request or another attempt. An answer that names
+    /// none is taken for the one that was asked for: the contract says ids may be missing.
+    pub(super) fn is_for_another_request(&self, request_id: &str, attempt_id: Uuid) -> bool {
+        let id = self.request_id.as_ref().and_then(Value::as_str);
+        id.is_some_and(|id| id != request_id) || self.names_another_attempt(attempt_id)
+    }
+
+    fn names_another_attempt(&self, attempt_id: Uuid) -> bool {
+        let mut named = self.echoes("client_notes").filter_map(|notes| notes.get("attempt_id"));
+        named.any(|named| !is_uuid(named, attempt_id))
+    }
+
+    /// A field of our request wherever the provider may echo it: beside the answer, or in it.
+    fn echoes<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a Value> {
+        let beside = match name {
+            "client_notes" => self.client_notes.as_ref(),
+            _ => self.idempotency_key.as_ref(),
+        };
+        let within = self.request.as_ref().and_then(|request| request.get(name));
+        beside.into_iter().chain(within).filter(|value| !value.is_null())
+    }
+
+    /// The retailer's order numbers.
+    pub(super) fn merchant_order_ids(&self) -> Vec<String> {
+        let orders = one_or_many(self.merchant_order_ids.as_ref()).iter();
+        let ids = orders.filter_map(|order| order.get("merchant_order_id")?.as_str());
+        ids.filter(|id| is_id(id)).take(MERCHANT_ORDERS_MAX).map(str::to_owned).collect()
+    }
+
+    /// The parcels; the provider sends a list, or a single one outside a list.
+    pub(super) fn tracking(&self) -> Vec<Tracking<'_>> {
+        one_or_many(self.tracking.as_ref()).iter().map(Tracking).collect()
+    }
+}
+
+/// The entries of a list: a bare array, or an object that holds exactly one. // undocumented
+/// An entry of no known shape becomes one that says nothing: it still counts, and cannot make the
+/// others unreadable.
+pub(super) fn entries(bytes: &[u8]) -> Option<Vec<Body>> {
+    let array = match serde_json::from_slice(bytes).ok()? {
+        Value::Array(entries) => entries,
+        Value::Object(envelope) => {
+            let mut arrays = envelope.into_iter().filter_map(|(_, value)| match value {
+                Value::Array(entries) => Some(entries),
+                _ => None,
+            });
+            let only = arrays.next()?;
+            if arrays.next().is_some() {
+                return None;
+            }
+            only
+        }
+        _ => return None,
+    };
+    let entry = |value: Value| {
+        let object = value.is_object().then_some(value)?;
+        serde_json::from_value(object).ok()
+    };
+    Some(array.into_iter().map(|value| entry(value).unwrap_or_default()).collect())
+}
+
+/// Whether a text can serve as an id: stored, shown and put into a path.
+pub(super) fn is_id(text: &str) -> bool {
+    (1..=ID_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        // A path would be shortened by these.
+        && text != "."
+        && text != ".."
+}
+
+fn is_uuid(value: &Value, wanted: Uuid) -> bool {
+    value.as_str().and_then(|text| text.parse().ok()) == Some(wanted)
+}
+
+fn one_or_many(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::Array(many)) => many,
+        Some(one @ Value::Object(_)) => std::slice::from_ref(one),
+        _ => &[],
+    }
+}

@@ -1,0 +1,30 @@
+-- Purpose: says which PaymentIntent pays an order. A PaymentIntent pays one order, an order has one
+--          that counts. Saying the same again changes nothing.
+-- Locks:   the order, for no key update.
+-- Rows:    one payment.
+-- Callers: service_role, the service.
+create or replace function :"schema".attach_payment(order_uuid uuid, payment_intent_param text, options jsonb default '{}')
+returns jsonb
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  at timestamptz := clock_now();
+  locked orders;
+begin
+  select * into locked from orders where id = order_uuid for no key update;
+  if not found then
+    raise exception 'no order %', order_uuid using errcode = 'PT404';
+  end if;
+  if exists (select from payments where payment_intent = payment_intent_param and order_id = order_uuid) then
+    return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid);
+  end if;
+  if locked.payment_status <> 'unpaid' or locked.status <> 'pending' then
+    return refusal('payment_not_awaited', 'this order does not wait for a payment', null,
+      jsonb_build_object('order_id', order_uuid, 'status', locked.status, 'payment_status', locked.payment_status));
+  end if;
+  insert into payments (payment_intent, order_id, next_read_at, created_at)
+  values (payment_intent_param, order_uuid, at, at);
+  return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid);
+end $$;

@@ -1,0 +1,19 @@
+-- Purpose: a worker's heartbeat, for people; nothing is decided by it.
+-- Locks:   the worker's row.
+-- Rows:    one worker; rows of workers that have been silent for a week go.
+-- Callers: the service's engine.
+create or replace function :"schema".beat_worker(worker_param text, release_param text, stopping boolean)
+returns void
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  at timestamptz := clock_now();
+begin
+  insert into workers as w (worker, release, started_at, seen_at)
+  values (worker_param, release_param, at, at)
+  on conflict (worker) do update
+     set seen_at = at, release = excluded.release, stopped_at = case when stopping then at end;
+  delete from workers where seen_at < at - interval '7 days';
+end $$;

@@ -1,0 +1,73 @@
+-- Purpose: the second half of the one claim operation: commits key, exact bytes, digest and cap of
+--          each purchase together with its lease, before the first byte is sent. // G3, G11
+--          A null body repeats the attempt that is open, with its stored bytes. An order that
+--          changed since it was locked, whose key is dead, or whose last call may still be running
+--          at the provider is left out, and so cannot be sent.
+-- Locks:   the orders locked by lock_due_orders, then their attempts.
+-- Rows:    per order one change, one event and one attempt (inserted or leased again).
+-- Callers: the service's engine, in the transaction of lock_due_orders.
+create or replace function :"schema".commit_intents(
+  provider_param text, worker_param text, token uuid, lease_ms integer, call_ms integer, key_life_ms bigint,
+  ids uuid[], versions bigint[], generations integer[], attempt_ids uuid[], provider_keys text[],
+  bodies bytea[], digests bytea[]
+) returns table (order_id uuid, generation integer)
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := clock_now();
+  lease_end timestamptz := at + lease_ms * interval '1 millisecond';
+  call_end timestamptz := at + call_ms * interval '1 millisecond';
+  key_end timestamptz := at + key_life_ms * interval '1 millisecond';
+  bound interval := setting_ms('processing_bound_ms');
+  good record;
+begin
+  with wanted as (
+    select * from unnest(ids, versions, generations, attempt_ids, provider_keys, bodies, digests)
+      as w (id, version, generation, attempt_id, provider_key, body, digest)
+  ), ready as (
+    select w.*, o.status, o.price_cap_minor, a.order_id is not null as repeats
+      from wanted as w
+      join orders as o on o.id = w.id and o.version = w.version
+       and o.status in ('pending', 'submitting') and o.hold_reason is null and o.payment_status = 'paid'
+      left join order_attempts as a on a.order_id = o.id and a.settled_at is null
+     where case when a.order_id is null then w.body is not null and w.generation = o.generation + 1
+           else w.body is null and a.generation = w.generation and a.lease_token is null
+             and coalesce(a.key_dead_at > at, true) and coalesce(a.call_deadline_at + bound <= at, true) end
+  )
+  select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,
+         array_agg(repeats) as repeats, array_agg(attempt_id) as attempt_ids,
+         array_agg(provider_key) as provider_keys, array_agg(body) as bodies, array_agg(digest) as digests,
+         array_agg(price_cap_minor) as caps, array_agg(status) as befores,
+         array_agg(case when repeats then 'purchase_repeated' else 'purchase_opened' end) as kinds,
+         array_agg(case when repeats then jsonb_build_object('generation', generation)
+           else jsonb_build_object('set', jsonb_build_object('generation', generation),
+             'attempt_id', attempt_id, 'provider_key', provider_key,
+             'request_digest', encode(digest, 'hex'), 'price_cap_minor', price_cap_minor) end) as datas
+    into good from ready;
+  if good.ids is null then
+    return;
+  end if;
+  perform write_events(good.ids, good.versions, good.kinds, good.befores,
+    array_fill('submitting'::text, array[cardinality(good.ids)]), good.datas,
+    array_fill(lease_end, array[cardinality(good.ids)]), at, 'engine/' || worker_param, 'options');
+  insert into order_attempts as a
+    (order_id, generation, attempt_id, provider, provider_key, request_body, request_digest, price_cap_minor,
+     calls, opened_at, first_sent_at, key_dead_at, call_deadline_at, lease_token, lease_expires_at, worker)
+  select g.id, g.generation, g.attempt_id, provider_param, g.provider_key, g.body, g.digest, g.cap,
+         1, at, at, key_end, call_end, token, lease_end, worker_param
+    from unnest(good.ids, good.generations, good.attempt_ids, good.provider_keys, good.bodies, good.digests,
+                good.caps, good.repeats) as g (id, generation, attempt_id, provider_key, body, digest, cap, repeats)
+   where not g.repeats;
+  if true = any (good.repeats) then
+    update order_attempts as a
+       set calls = a.calls + 1, call_deadline_at = call_end, lease_token = token, lease_expires_at = lease_end,
+           first_sent_at = coalesce(a.first_sent_at, at), key_dead_at = coalesce(a.key_dead_at, key_end),
+           worker = worker_param
+      from unnest(good.ids, good.generations, good.repeats) as g (id, generation, repeats)
+     where g.repeats and a.order_id = g.id and a.generation = g.generation;
+  end if;
+  return query select * from unnest(good.ids, good.generations);
+end $$;

@@ -1,0 +1,31 @@
+-- Purpose: the payments of waiting orders that should be read at Stripe now. Taking them moves their
+--          next read ahead (5 s, then doubling up to 5 min), so that engines do not all read the same.
+-- Locks:   payments, for no key update, skip locked.
+-- Rows:    next_read_at of at most batch_max payments.
+-- Callers: the service's engine.
+create or replace function :"schema".due_payments(batch_max integer)
+returns table (order_id uuid, payment_intent text, total_minor bigint, currency text)
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  at timestamptz := clock_now();
+begin
+  return query
+  with due as (
+    select p.payment_intent from payments as p
+      join orders as o on o.id = p.order_id and o.status = 'pending' and o.hold_reason = 'awaiting_payment'
+     where p.live and p.next_read_at <= at
+     order by p.next_read_at limit batch_max
+       for no key update of p skip locked
+  ), taken as (
+    update payments as p
+       set reads = p.reads + 1,
+           next_read_at = at + least(interval '5 seconds' * power(2, least(p.reads, 10)), interval '5 minutes')
+      from due as d where p.payment_intent = d.payment_intent
+    returning p.order_id, p.payment_intent
+  )
+  select t.order_id, t.payment_intent, o.total_minor, o.currency::text
+    from taken as t join orders as o on o.id = t.order_id;
+end $$;

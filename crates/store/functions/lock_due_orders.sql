@@ -1,0 +1,49 @@
+-- Purpose: the first half of the one claim operation: locks the orders that may be sent now, oldest
+--          due first, and gives everything that planning a purchase needs. Nothing is returned for
+--          an order that is held, unpaid, leased, not due or locked by somebody else. // A6, A7, A14
+-- Locks:   orders, for no key update, skip locked. The caller commits its intents in the same
+--          transaction (commit_intents) or loses the locks with it.
+-- Rows:    none written; at most batch_max returned.
+-- Callers: the service's engine.
+create or replace function :"schema".lock_due_orders(
+  provider_param text, batch_max integer, only_order uuid default null
+) returns table (
+  id uuid, version bigint, status text, generation integer, retailer text, currency text,
+  price_cap_minor bigint, items jsonb, recipient jsonb, shipping_method text, is_gift boolean,
+  gift_message text, open_generation integer, request_body bytea, calls integer, outcome text,
+  key_dead boolean, repeat_in_ms bigint
+)
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  at timestamptz := clock_now();
+  bound interval := setting_ms('processing_bound_ms');
+begin
+  if exists (select from provider_accounts as p where p.provider = provider_param and p.paused_until > at) then
+    return;
+  end if;
+  return query
+  with due as (
+    select o.* from orders as o
+     where o.status in ('pending', 'submitting') and o.hold_reason is null
+       and o.due_at <= at and o.payment_status = 'paid'
+       and (only_order is null or o.id = only_order)
+     order by o.due_at
+     limit batch_max
+       for no key update skip locked
+  )
+  select o.id, o.version, o.status, o.generation, o.retailer, o.currency::text, o.price_cap_minor,
+         lines.items, p.recipient, p.shipping_method, p.is_gift, p.gift_message,
+         a.generation, a.request_body, a.calls, a.outcome, a.key_dead_at <= at,
+         (extract(epoch from a.call_deadline_at + bound - at) * 1000)::bigint
+    from due as o
+    join order_private as p on p.order_id = o.id
+   cross join lateral (
+     select jsonb_agg(jsonb_build_object('product_id', i.product_id, 'quantity', i.quantity,
+                                         'unit_price_minor', i.unit_price_minor) order by i.line) as items
+       from order_items as i where i.order_id = o.id) as lines
+    left join order_attempts as a on a.order_id = o.id and a.settled_at is null
+   where a.lease_token is null;
+end $$;

@@ -1,0 +1,28 @@
+-- Purpose: stops all submissions of a provider account for a while: its set-up is wrong or it asked
+--          us to slow down. It ends by itself, so that a repaired account needs no second command.
+-- Locks:   the account's row.
+-- Rows:    one account and, for a fault of the set-up, one alert.
+-- Callers: the service's engine.
+create or replace function :"schema".pause_provider(provider_param text, code_param text, pause_ms bigint, alarm boolean)
+returns timestamptz
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  at timestamptz := clock_now();
+  until timestamptz := at + pause_ms * interval '1 millisecond';
+begin
+  insert into provider_accounts as p (provider, paused_until, paused_code, pauses)
+  values (provider_param, until, left(code_param, 100), 1)
+  on conflict (provider) do update
+     set paused_until = greatest(p.paused_until, excluded.paused_until),
+         paused_code = excluded.paused_code, pauses = p.pauses + 1;
+  if alarm then
+    insert into alerts (id, rule, subject, runbook, opened_at)
+    values (gen_random_uuid(), 'provider_account_wrong', left(code_param, 200),
+            'The provider refuses our account. Check its token and set-up; submissions are tried again by themselves.', at)
+    on conflict (rule, order_id, subject) where closed_at is null do nothing;
+  end if;
+  return until;
+end $$;

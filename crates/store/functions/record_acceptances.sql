@@ -1,0 +1,66 @@
+-- Purpose: records that the provider has the requests, each by its own fence. A row whose lease is
+--          lost is 'stale' and changes nothing; an id that belongs to another order is 'id_taken',
+--          kept as a finding, and the attempt stays unknown for its lease to end. // G13, A4
+--          An order held meanwhile keeps the id and waits for a person.
+-- Locks:   orders in id order, for no key update; then their attempts.
+-- Rows:    per recorded order one change, one event, one attempt.
+-- Callers: the service's engine.
+create or replace function :"schema".record_acceptances(
+  worker_param text, poll_in_ms integer, ids uuid[], tokens uuid[], request_ids text[]
+) returns table (order_id uuid, result text)
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := clock_now();
+  good record;
+  taken record;
+begin
+  with wanted as (
+    select distinct on (request_id) * from unnest(ids, tokens, request_ids) as w (id, token, request_id)
+     order by request_id, id
+  ), fenced as (
+    select o.id, o.version, o.hold_reason, w.request_id, a.generation
+      from wanted as w
+      join orders as o on o.id = w.id and o.status = 'submitting'
+      join order_attempts as a on a.order_id = o.id and a.settled_at is null
+       and a.lease_token = w.token and a.lease_expires_at > at
+     order by o.id
+       for no key update
+  )
+  select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,
+         array_agg(request_id) as request_ids,
+         array_agg(case when hold_reason is null then 'submitted_to_zinc' else 'needs_review' end) as afters,
+         array_agg(jsonb_build_object('set', jsonb_build_object('zinc_request_id', request_id, 'zinc_status', 'submitted')
+           || case when hold_reason is null then '{}' else '{"review_reason": "accepted_while_held"}'::jsonb end)) as datas
+    into good
+    from fenced as f
+   where not exists (select from order_attempts as x where x.request_id = f.request_id)
+     and not exists (select from orders as x where x.zinc_request_id = f.request_id);
+  if good.ids is not null then
+    perform write_events(good.ids, good.versions, array_fill('purchase_accepted'::text, array[cardinality(good.ids)]),
+      array_fill('submitting'::text, array[cardinality(good.ids)]), good.afters, good.datas,
+      array_fill(at + poll_in_ms * interval '1 millisecond', array[cardinality(good.ids)]),
+      at, 'engine/' || worker_param, 'options');
+    update order_attempts as a
+       set outcome = 'accepted', request_id = g.request_id, lease_token = null, lease_expires_at = null
+      from unnest(good.ids, good.generations, good.request_ids) as g (id, generation, request_id)
+     where a.order_id = g.id and a.generation = g.generation;
+  end if;
+  for taken in
+    select w.id, w.request_id
+      from unnest(ids, tokens, request_ids) as w (id, token, request_id)
+      join order_attempts as a on a.order_id = w.id and a.settled_at is null and a.lease_token = w.token
+     where w.id <> all (coalesce(good.ids, '{}'))
+  loop
+    perform open_finding(taken.id, 'request_id_of_another_order', taken.request_id, '{}', 'engine/' || worker_param, at,
+      'The provider answered with a request id that belongs to another order. Ask the provider which order it holds.');
+  end loop;
+  return query
+  select w.id, case when w.id = any (good.ids) then 'recorded'
+                    when a.order_id is not null then 'id_taken' else 'stale' end
+    from unnest(ids, tokens, request_ids) as w (id, token, request_id)
+    left join order_attempts as a on a.order_id = w.id and a.settled_at is null and a.lease_token = w.token;
+end $$;

@@ -1,0 +1,61 @@
+-- Purpose: stores what Stripe said about payments and releases the orders that are paid: status
+--          succeeded, the whole total received in the order's currency, the order named in the
+--          metadata, in the configured mode. Any other succeeded payment is a mismatch: held for a
+--          person, nothing is bought. // G2, C1
+-- Locks:   orders in id order, for no key update; then their payments.
+-- Rows:    per payment one row; per released or mismatched order one change and one event.
+-- Callers: the service's engine.
+create or replace function :"schema".record_payments(
+  worker_param text, live_mode boolean, intents text[], order_ids uuid[], statuses text[], received bigint[],
+  currencies text[], livemodes boolean[], named_orders text[], spoiled boolean[]
+) returns table (order_id uuid, result text)
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := clock_now();
+  good record;
+begin
+  update payments as p
+     set stripe_status = r.status, amount_received = r.amount, currency = r.currency, livemode = r.livemode, read_at = at
+    from unnest(intents, statuses, received, currencies, livemodes) as r (intent, status, amount, currency, livemode)
+   where p.payment_intent = r.intent;
+  with facts as (
+    select * from unnest(intents, order_ids, statuses, received, currencies, livemodes, named_orders, spoiled)
+      as r (intent, id, status, amount, currency, livemode, named, spoiled)
+     where status = 'succeeded'
+  ), locked as (
+    select o.id, o.version, r.intent, r.amount,
+           case when r.livemode is distinct from live_mode then 'livemode'
+                when r.named is distinct from o.id::text then 'order_id'
+                when r.currency is distinct from o.currency::text then 'currency'
+                when r.amount is distinct from o.total_minor then 'amount'
+                when r.spoiled then 'refunded_or_disputed' end as mismatch
+      from facts as r
+      join payments as p on p.payment_intent = r.intent and p.live and p.order_id = r.id
+      join orders as o on o.id = r.id and o.status = 'pending' and o.hold_reason = 'awaiting_payment'
+     order by o.id
+       for no key update of o
+  )
+  select array_agg(id) as ids, array_agg(version) as versions,
+         array_agg(case when mismatch is null then 'payment_confirmed' else 'payment_mismatched' end) as kinds,
+         array_agg(jsonb_build_object('payment_intent', intent, 'received_minor', amount) || case when mismatch is null
+           then '{"set": {"payment_status": "paid", "hold_reason": null}}'::jsonb
+           else jsonb_build_object('mismatch', mismatch, 'set', '{"hold_reason": "payment_mismatch"}'::jsonb) end) as datas,
+         array_agg(intent) as intents, array_agg(mismatch) as mismatches
+    into good from locked;
+  if good.ids is null then
+    return;
+  end if;
+  perform write_events(good.ids, good.versions, good.kinds, array_fill('pending'::text, array[cardinality(good.ids)]),
+    array_fill('pending'::text, array[cardinality(good.ids)]), good.datas,
+    array_fill(at, array[cardinality(good.ids)]), at, 'engine/' || worker_param, 'options');
+  perform open_finding(m.id, 'payment_mismatch', m.intent, jsonb_build_object('mismatch', m.mismatch),
+      'engine/' || worker_param, at, 'The payment does not match its order. Compare both at Stripe; nothing is bought until then.')
+    from unnest(good.ids, good.intents, good.mismatches) as m (id, intent, mismatch)
+   where m.mismatch is not null;
+  return query select m.id, case when m.mismatch is null then 'paid' else 'mismatch' end
+    from unnest(good.ids, good.mismatches) as m (id, mismatch);
+end $$;

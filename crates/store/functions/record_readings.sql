@@ -1,0 +1,56 @@
+-- Purpose: records what reading the provider told: one step along the edges per row, guarded by the
+--          version that was read, so that an older reading never undoes a newer one. A purchase that
+--          ended without goods settles its attempt when the provider has used the key up; then, and
+--          only then, the order may return to pending for a new key. // B9, G6, ruling 7
+-- Locks:   orders in id order, for no key update; then their attempts.
+-- Rows:    per recorded order one change, one event and, at an end, one attempt.
+-- Callers: the service's engine.
+create or replace function :"schema".record_readings(
+  worker_param text, ids uuid[], versions bigint[], kinds text[], afters text[], zinc_statuses text[],
+  costs bigint[], settlements text[], review_reasons text[], hold_reasons text[], delays_ms bigint[], facts jsonb[]
+) returns table (order_id uuid, result text)
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := clock_now();
+  good record;
+begin
+  with wanted as (
+    select * from unnest(ids, versions, kinds, afters, zinc_statuses, costs, settlements, review_reasons,
+                         hold_reasons, delays_ms, facts)
+      as w (id, version, kind, after, zinc_status, cost, settlement, review_reason, hold_reason, delay_ms, fact)
+  ), locked as (
+    select w.*, o.status as before, o.generation
+      from wanted as w
+      join orders as o on o.id = w.id and o.version = w.version and o.status in ('submitted_to_zinc', 'processing')
+     order by o.id
+       for no key update of o
+  )
+  select array_agg(id) as ids, array_agg(version) as versions, array_agg(kind) as kinds,
+         array_agg(before) as befores, array_agg(after) as afters, array_agg(generation) as generations,
+         array_agg(settlement) as settlements,
+         array_agg(at + delay_ms * interval '1 millisecond') as dues,
+         array_agg(jsonb_strip_nulls(coalesce(fact, '{}') || jsonb_build_object('settled_by', settlement))
+           || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
+                'zinc_status', zinc_status, 'cost_minor', cost, 'hold_reason', hold_reason,
+                'review_reason', case when after = 'needs_review' then review_reason end))
+              || case when after = 'pending' then '{"zinc_request_id": null}'::jsonb else '{}' end)) as datas,
+         bool_or(after = 'pending' and settlement is null) as unsettled_return
+    into good from locked;
+  if good.unsettled_return then
+    raise exception 'an order returns to pending only when its attempt is settled' using errcode = 'PT409';
+  end if;
+  if good.ids is not null then
+    perform write_events(good.ids, good.versions, good.kinds, good.befores, good.afters, good.datas, good.dues,
+      at, 'engine/' || worker_param, 'options');
+    update order_attempts as a
+       set settled_at = at, settled_by = g.settlement, outcome = case when g.settlement = 'delivered' then a.outcome else 'refused' end
+      from unnest(good.ids, good.generations, good.settlements) as g (id, generation, settlement)
+     where g.settlement is not null and a.order_id = g.id and a.generation = g.generation;
+  end if;
+  return query
+  select w.id, case when w.id = any (good.ids) then 'recorded' else 'stale' end from unnest(ids) as w (id);
+end $$;

@@ -1,0 +1,73 @@
+-- Purpose: records every other end of a call, each by its own fence: an unknown outcome, a refusal,
+--          or a claim given back unsent. What follows was decided by the program (orders_core::plan);
+--          this function refuses a decision that could buy twice: an order returns to pending only
+--          when its attempt is settled by a used-up key or certainly never sent. // G5, G6, G13
+-- Locks:   orders in id order, for no key update; then their attempts.
+-- Rows:    per recorded order one change, one event, one attempt.
+-- Callers: the service's engine.
+create or replace function :"schema".record_setbacks(
+  worker_param text, ids uuid[], tokens uuid[], kinds text[], codes text[], outcomes text[],
+  settlements text[], afters text[], review_reasons text[], hold_reasons text[], delays_ms bigint[]
+) returns table (order_id uuid, result text)
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+#variable_conflict use_column
+declare
+  at timestamptz := clock_now();
+  bound interval := setting_ms('processing_bound_ms');
+  good record;
+begin
+  with wanted as (
+    select * from unnest(ids, tokens, kinds, codes, outcomes, settlements, afters, review_reasons, hold_reasons, delays_ms)
+      as w (id, token, kind, code, outcome, settlement, after, review_reason, hold_reason, delay_ms)
+  ), fenced as (
+    select w.*, o.version, a.generation, a.calls, a.outcome as known,
+           w.kind = 'claim_released' and a.calls = 1 and a.outcome = 'open' as unsent
+      from wanted as w
+      join orders as o on o.id = w.id and o.status = 'submitting'
+      join order_attempts as a on a.order_id = o.id and a.settled_at is null
+       and a.lease_token = w.token and a.lease_expires_at > at
+     order by o.id
+       for no key update
+  ), decided as (
+    select f.*, case when f.kind = 'claim_released' then case when f.unsent then 'pending' else 'submitting' end
+                else f.after end as final,
+           at + f.delay_ms * interval '1 millisecond' as wait_until
+      from fenced as f
+  )
+  select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,
+         array_agg(kind) as kinds, array_agg(code) as codes, array_agg(unsent) as unsent,
+         array_agg(case when kind = 'claim_released' then known else outcome end) as outcomes,
+         array_agg(settlement) as settlements, array_agg(final) as afters,
+         array_agg(case when final = 'submitting' and kind <> 'claim_released'
+           then greatest(wait_until, at + bound) else wait_until end) as dues,
+         array_agg(jsonb_strip_nulls(jsonb_build_object('code', code, 'settled_by', settlement, 'calls', calls))
+           || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
+                'review_reason', case when final = 'needs_review' then coalesce(review_reason, code) end,
+                'hold_reason', hold_reason)))) as datas,
+         bool_or(final = 'pending' and settlement is null and not unsent) as unsettled_return
+    into good from decided;
+  if good.ids is not null then
+    if good.unsettled_return then
+      raise exception 'an order returns to pending only when its attempt is settled or was never sent'
+        using errcode = 'PT409';
+    end if;
+    perform write_events(good.ids, good.versions, good.kinds,
+      array_fill('submitting'::text, array[cardinality(good.ids)]), good.afters, good.datas, good.dues,
+      at, 'engine/' || worker_param, 'options');
+    update order_attempts as a
+       set outcome = g.outcome, code = g.code, lease_token = null, lease_expires_at = null,
+           call_deadline_at = case when g.unsent then null else least(a.call_deadline_at, at) end,
+           calls = case when g.unsent then 0 else a.calls end,
+           first_sent_at = case when g.unsent then null else a.first_sent_at end,
+           key_dead_at = case when g.unsent then null else a.key_dead_at end,
+           settled_at = case when g.settlement is not null then at end, settled_by = g.settlement
+      from unnest(good.ids, good.generations, good.codes, good.unsent, good.outcomes, good.settlements)
+        as g (id, generation, code, unsent, outcome, settlement)
+     where a.order_id = g.id and a.generation = g.generation;
+  end if;
+  return query
+  select w.id, case when w.id = any (good.ids) then 'recorded' else 'stale' end from unnest(ids) as w (id);
+end $$;

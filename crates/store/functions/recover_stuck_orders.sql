@@ -1,0 +1,54 @@
+-- Purpose: makes every submission that nobody looks after run to its right end without a second
+--          purchase: an ended lease makes its attempt unknown and due, and the next worker repeats
+--          the same bytes under the same key. It never hands an order back for a new purchase; a
+--          dead key or used-up tries go to needs_review in the same transaction. // A2, B5, B6, B7, G15
+--          The age counts from the end of the lease, never from the order's. A live lease is left
+--          alone however old the order is.
+-- Locks:   orders, for update, skip locked, in the order of their leases' ends; then their attempts.
+-- Rows:    at most options.batch (default 500) per kind of neglect; one change and one event each.
+-- Callers: service_role, the service (with age 0, every second), people.
+create or replace function :"schema".recover_stuck_orders(
+  max_age_minutes integer default 2, options jsonb default '{}'
+) returns jsonb
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  at timestamptz := clock_now();
+  batch integer := coalesce((options ->> 'batch')::integer, 500);
+  who record;
+  found_orders jsonb;
+  ended jsonb;
+  dead jsonb;
+  rescheduled integer;
+begin
+  if max_age_minutes is null or max_age_minutes < 0 then
+    raise exception 'max_age_minutes must be 0 or more minutes since the end of the lease'
+      using errcode = '22023';
+  end if;
+  if batch not between 1 and 1000 then
+    raise exception 'options.batch must be between 1 and 1000' using errcode = '22023';
+  end if;
+  select * into who from event_actor(options);
+  ended := recover_ended_leases(at - max_age_minutes * interval '1 minute', batch, at, who.actor, who.actor_source);
+  dead := recover_dead_keys(batch, at, who.actor, who.actor_source);
+  with neglected as (
+    select o.id from orders as o
+     where o.status = 'submitting' and o.due_at <= at
+       and o.updated_at < at - greatest(max_age_minutes, 2) * interval '1 minute'
+       and not exists (select from order_attempts as a
+                        where a.order_id = o.id and a.settled_at is null and a.lease_token is not null)
+     order by o.updated_at limit batch
+       for update skip locked
+  )
+  update orders as o set updated_at = at, due_at = at from neglected as n where o.id = n.id;
+  get diagnostics rescheduled = row_count;
+  found_orders := ended || dead;
+  return jsonb_build_object(
+    'success', true,
+    'recovered', (select count(*) from jsonb_array_elements(found_orders) as f where f ->> 'status' = 'submitting'),
+    'needs_review', (select count(*) from jsonb_array_elements(found_orders) as f where f ->> 'status' = 'needs_review'),
+    'rescheduled', rescheduled,
+    'orders', found_orders);
+end $$;

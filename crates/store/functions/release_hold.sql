@@ -1,0 +1,34 @@
+-- Purpose: ends a hold that a person may end; the order is due at once. It cannot make an order paid:
+--          awaiting_payment and payment_mismatch end by facts read from Stripe only. // C2
+-- Locks:   the order, for no key update.
+-- Rows:    one change and one event, or none when no hold stands.
+-- Callers: service_role, the service, people.
+create or replace function :"schema".release_hold(order_uuid uuid, options jsonb default '{}') returns jsonb
+language plpgsql volatile security definer
+set search_path = :"schema", pg_temp
+set lock_timeout = '1s'
+as $$
+declare
+  at timestamptz := clock_now();
+  locked orders;
+  who record;
+begin
+  select * into locked from orders where id = order_uuid for no key update;
+  if not found then
+    raise exception 'no order %', order_uuid using errcode = 'PT404';
+  end if;
+  if locked.hold_reason is null then
+    return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid);
+  end if;
+  if locked.hold_reason in ('awaiting_payment', 'payment_mismatch') then
+    return refusal('payment_decides', 'this hold ends by a payment read at Stripe, not by a person', null,
+      jsonb_build_object('order_id', order_uuid, 'hold_reason', locked.hold_reason));
+  end if;
+  select * into who from event_actor(options);
+  perform write_events(array[order_uuid], array[locked.version], array['hold_released'], array[locked.status],
+    array[locked.status], array[jsonb_build_object('note', options ->> 'note', 'set', '{"hold_reason": null}'::jsonb)],
+    array[greatest(at, (select a.call_deadline_at + setting_ms('processing_bound_ms') from order_attempts as a
+                         where a.order_id = order_uuid and a.settled_at is null))],
+    at, who.actor, who.actor_source);
+  return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid, 'status', locked.status);
+end $$;

@@ -1,0 +1,59 @@
+-- The wall around orders. A status is written by functions only, whoever writes; no order is born
+-- in a later state, deleted, truncated, or changed without its event.
+
+create or replace trigger orders_written_by_functions_only
+  before update of status, status_before, version, head, generation, zinc_request_id, zinc_status,
+    hold_reason, review_reason, payment_status, cost_minor, due_at, updated_at
+  on :"schema".orders for each statement
+  when (current_user <> :'owner')
+  execute function :"schema".refuse_write(
+    'orders.status is written by functions only',
+    'Call complete_order_processing, manually_complete_order or recover_stuck_orders instead; see PROTECTION in ARCHITECTURE.md.');
+
+create or replace trigger orders_never_deleted
+  before delete on :"schema".orders for each statement
+  execute function :"schema".refuse_write(
+    'orders are never deleted', 'Call cancel_order for an order of which nothing was sent.');
+
+create or replace trigger orders_never_truncated
+  before truncate on :"schema".orders for each statement
+  execute function :"schema".refuse_write('orders are never truncated', 'Make a new schema for a new shop.');
+
+-- Also for the owner: a change of status brings its event (version and head) and tells the truth
+-- about the status before; what was placed stays as it was placed.
+create or replace trigger orders_changed_with_their_event
+  before update on :"schema".orders for each row
+  when (
+    new.id <> old.id
+    or new.order_number <> old.order_number
+    or new.content_digest <> old.content_digest
+    or new.created_at <> old.created_at
+    or new.goods_minor <> old.goods_minor
+    or new.total_minor <> old.total_minor
+    or new.price_cap_minor <> old.price_cap_minor
+    or new.retailer <> old.retailer
+    or new.currency <> old.currency
+    or (new.version <> old.version and new.version <> old.version + 1)
+    or ((new.version = old.version) <> (new.head = old.head))
+    or (new.version = old.version and (
+         new.status <> old.status
+         or new.zinc_request_id is distinct from old.zinc_request_id
+         or new.zinc_status is distinct from old.zinc_status
+         or new.hold_reason is distinct from old.hold_reason
+         or new.review_reason is distinct from old.review_reason
+         or new.payment_status <> old.payment_status
+         or new.generation <> old.generation
+         or new.cost_minor is distinct from old.cost_minor))
+    or (new.status <> old.status and new.status_before <> old.status)
+    or (new.status = old.status and new.status_before <> old.status_before)
+  )
+  execute function :"schema".refuse_write(
+    'an order changes only together with its event', 'Use the functions: they write both.');
+
+create or replace trigger orders_born_pending
+  before insert on :"schema".orders for each row
+  when (new.status <> 'pending' or new.status_before <> 'new' or new.version <> 1 or new.generation <> 0
+        or new.zinc_request_id is not null or new.zinc_status is not null or new.payment_status <> 'unpaid'
+        or new.hold_reason is distinct from 'awaiting_payment')
+  execute function :"schema".refuse_write(
+    'an order is born pending and unpaid, without attempt and request id', 'Call place_order.');

@@ -1,0 +1,125 @@
+-- Orders, their lines, their private part and the edges between statuses.
+--
+-- Amounts are integers in the smallest unit of the order's currency. Every text has a length.
+-- Constraints are named: their names are part of the interface.
+
+create table :"schema".order_edges (
+  status_before text not null,
+  status_after  text not null,
+  meaning       text not null,
+  primary key (status_before, status_after)
+);
+comment on table :"schema".order_edges is
+  'The permitted changes of status, readable. What refuses the others is the constraint orders_edge_known.';
+
+create table :"schema".orders (
+  id              uuid primary key,
+  order_number    text not null
+    constraint orders_order_number_unique unique
+    constraint orders_order_number_length check (char_length(order_number) between 1 and 100),
+  status          text not null default 'pending',
+  status_before   text not null default 'new',
+  version         bigint not null default 1
+    constraint orders_version_positive check (version >= 1),
+  head            bytea not null
+    constraint orders_head_is_a_digest check (octet_length(head) = 32),
+  generation      integer not null default 0
+    constraint orders_generation_positive check (generation between 0 and 1000),
+  zinc_request_id text
+    constraint orders_request_id_length check (char_length(zinc_request_id) between 1 and 200),
+  zinc_status     text
+    constraint orders_zinc_status_length check (char_length(zinc_status) between 1 and 100),
+  hold_reason     text
+    constraint orders_hold_reason_known check (hold_reason in
+      ('awaiting_payment', 'awaiting_funds', 'payment_mismatch', 'disputed', 'scheduled', 'operator', 'restored')),
+  review_reason   text
+    constraint orders_review_reason_length check (char_length(review_reason) between 1 and 100),
+  payment_status  text not null default 'unpaid'
+    constraint orders_payment_status_known check (payment_status in
+      ('unpaid', 'authorized', 'paid', 'refund_pending', 'partially_refunded', 'refunded', 'disputed', 'failed')),
+  retailer        text not null
+    constraint orders_retailer_known check (retailer in
+      ('amazon', 'amazon_uk', 'amazon_ca', 'amazon_de', 'amazon_mx', 'walmart')),
+  currency        char(3) not null
+    constraint orders_currency_known check (currency in ('USD', 'GBP', 'CAD', 'EUR', 'MXN')),
+  goods_minor     bigint not null
+    constraint orders_goods_positive check (goods_minor between 1 and 1000000000),
+  total_minor     bigint not null
+    constraint orders_total_covers_goods check (total_minor between goods_minor and 1000000000),
+  price_cap_minor bigint not null
+    constraint orders_cap_within_total check (price_cap_minor between 1 and total_minor),
+  cost_minor      bigint
+    constraint orders_cost_positive check (cost_minor >= 0),
+  content_digest  bytea not null
+    constraint orders_content_digest_is_a_digest check (octet_length(content_digest) = 32),
+  due_at          timestamptz,
+  created_at      timestamptz not null,
+  updated_at      timestamptz not null,
+
+  constraint orders_due_until_the_end
+    check ((due_at is null) = (status in ('completed', 'cancelled', 'failed'))),
+  constraint orders_submitting_has_an_intent
+    check (status <> 'submitting' or generation >= 1),
+  constraint orders_at_zinc_has_a_request
+    check (status not in ('submitted_to_zinc', 'processing') or zinc_request_id is not null),
+  constraint orders_review_has_a_reason
+    check ((status = 'needs_review') = (review_reason is not null))
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+
+comment on table :"schema".orders is 'One row per order. Written by functions only; see ARCHITECTURE.md.';
+comment on column :"schema".orders.status is 'What we know; the edges are in order_edges.';
+comment on column :"schema".orders.status_before is 'The status before the present one; ''new'' after birth.';
+comment on column :"schema".orders.version is 'Number of events in the history; the last one has this seq.';
+comment on column :"schema".orders.head is 'Hash of the last event: the end of the chain.';
+comment on column :"schema".orders.generation is 'Number of the current attempt; 0 before the first.';
+comment on column :"schema".orders.hold_reason is 'While set, nothing new is sent for this order.';
+comment on column :"schema".orders.price_cap_minor is 'Ceiling that the provider may spend.';
+comment on column :"schema".orders.cost_minor is 'What the purchase really cost, as the provider said.';
+comment on column :"schema".orders.content_digest is 'SHA-256 of the content as placed; tells a repeat from another order.';
+comment on column :"schema".orders.due_at is 'When somebody must look next: claim, lease end, retry, poll or reminder.';
+comment on column :"schema".orders.updated_at is 'Moves on claim, renewal and scheduled re-check only, so that "submitting and older than two minutes" means that nobody looks after it.';
+
+-- What the claim reads: everything that may be sent, oldest due first.
+create index orders_sendable on :"schema".orders (due_at)
+  where status in ('pending', 'submitting') and hold_reason is null;
+-- What the watch loop reads.
+create index orders_watched on :"schema".orders (due_at)
+  where status in ('submitted_to_zinc', 'processing');
+-- What waits for its payment.
+create index orders_unpaid on :"schema".orders (due_at)
+  where status = 'pending' and hold_reason = 'awaiting_payment';
+-- What the specification's health query reads, held orders included.
+create index orders_submitting on :"schema".orders (updated_at) where status = 'submitting';
+-- What waits for a person.
+create index orders_in_review on :"schema".orders (due_at) where status = 'needs_review';
+-- A request id belongs to one order for ever.
+create unique index orders_request_id_unique on :"schema".orders (zinc_request_id)
+  where zinc_request_id is not null;
+create index orders_by_creation on :"schema".orders (created_at, id);
+
+create table :"schema".order_items (
+  order_id         uuid not null references :"schema".orders (id),
+  line             integer not null constraint order_items_line_positive check (line between 1 and 1000),
+  product_id       text not null
+    constraint order_items_product_id_length check (char_length(product_id) between 1 and 100),
+  title            text not null
+    constraint order_items_title_length check (char_length(title) <= 300),
+  quantity         bigint not null
+    constraint order_items_quantity_positive check (quantity between 1 and 100000),
+  unit_price_minor bigint not null
+    constraint order_items_price_positive check (unit_price_minor between 1 and 1000000000),
+  primary key (order_id, line)
+);
+comment on table :"schema".order_items is 'The lines of an order, fixed once placed; their sum is orders.goods_minor.';
+
+create table :"schema".order_private (
+  order_id        uuid primary key references :"schema".orders (id),
+  recipient       jsonb not null,
+  shipping_method text not null
+    constraint order_private_shipping_method_known check (shipping_method in ('cheapest', 'fastest', 'free')),
+  is_gift         boolean not null,
+  gift_message    text
+    constraint order_private_gift_message_length check (char_length(gift_message) between 1 and 240)
+);
+comment on table :"schema".order_private is
+  'What belongs to a person: read only by the functions that build a request. History carries its digest only.';

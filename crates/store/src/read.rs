@@ -1,0 +1,61 @@
+//! Reading for people and programs: lists, one order, one history, health. Nothing private.
+
+use crate::{Error, Store, schema};
+use serde_json::Value;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+/// Which orders a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this status.
+    pub status: Option<String>,
+    /// Only this hold.
+    pub hold_reason: Option<String>,
+    /// Order number, id or request id, exactly.
+    pub search: Option<String>,
+    /// Orders older than this one: the last of the page before.
+    pub after: Option<Uuid>,
+    /// The most orders of a page.
+    pub limit: i64,
+}
+
+/// A page of orders, newest first.
+pub async fn orders(store: &Store, filter: &Filter) -> Result<Vec<Value>, Error> {
+    let sql = schema::names(store.schema())?.render(include_str!("../queries/orders_list.sql"));
+    let rows = store
+        .query(
+            "orders.list",
+            &sql,
+            &[
+                (&filter.status, Type::TEXT),
+                (&filter.hold_reason, Type::TEXT),
+                (&filter.search, Type::TEXT),
+                (&filter.after, Type::UUID),
+                (&filter.limit, Type::INT8),
+            ],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// One order by id or number, with lines, attempts, payments and findings.
+pub async fn order(store: &Store, id_or_number: &str) -> Result<Option<Value>, Error> {
+    let sql = schema::names(store.schema())?.render(include_str!("../queries/order_show.sql"));
+    let rows = store.query("orders.show", &sql, &[(&id_or_number, Type::TEXT)]).await?;
+    Ok(rows.first().map(|row| row.get(0)))
+}
+
+/// The history of one order, first event first; empty when there is no such order.
+pub async fn history(store: &Store, id_or_number: &str) -> Result<Vec<Value>, Error> {
+    let sql = schema::names(store.schema())?.render(include_str!("../queries/order_history.sql"));
+    let rows = store.query("orders.history", &sql, &[(&id_or_number, Type::TEXT)]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The state of the shop in one object.
+pub async fn health(store: &Store) -> Result<Value, Error> {
+    let sql = store.in_schema("select {schema}.order_system_health()");
+    let rows = store.query("health", &sql, &[]).await?;
+    Ok(rows.first().map_or(Value::Null, |row| row.get(0)))
+}

@@ -1,0 +1,105 @@
+//! The SQL files of this crate, carried in the program, and how a shop's names are put into them.
+//!
+//! The files use psql's variables (`:"schema"`, `:"owner"`, `:"app"`, and `:'owner'` as a literal), so
+//! that a person can read and run each of them with `psql -v`.
+
+/// A file of SQL: its name without ending, and its text.
+pub type File = (&'static str, &'static str);
+
+macro_rules! files {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../", $folder, "/", $name, ".sql")))),+]
+    };
+}
+
+/// Forward only, in order; the position is the version.
+pub const MIGRATIONS: &[File] = files!("migrations":
+    "0000_ledger", "0001_orders", "0002_history", "0003_attempts", "0004_payments", "0005_people");
+
+/// Created anew on every install, after the migrations; callees before callers where a body is
+/// parsed at creation.
+pub const FUNCTIONS: &[File] = files!("functions":
+    "clock_now", "event_hash", "event_actor", "setting_ms", "setting_number", "write_events",
+    "open_finding", "refusal", "new_order_id", "repeated_order", "check_order_content",
+    "take_idempotency_key", "insert_order", "place_order", "attach_payment", "due_payments",
+    "record_payments", "hold_order", "release_hold", "cancel_order", "lock_due_orders",
+    "commit_intents", "record_acceptances", "record_setbacks", "review_orders", "renew_leases",
+    "touch_waiting_orders", "recover_ended_leases", "recover_dead_keys", "recover_stuck_orders",
+    "objection_to_acceptance", "accept_purchase", "complete_order_processing", "refusal_by_word",
+    "complete_by_word", "manually_complete_order", "due_watches", "record_readings",
+    "pause_provider", "beat_worker", "order_system_health", "verify_orders", "add_api_key",
+    "find_api_key", "shop_settings");
+
+/// Triggers, grants and first settings; created anew on every install, after the functions.
+pub const GUARDS: &[File] = files!("guards":
+    "01_refuse_write", "02_orders", "03_history", "04_attempts", "05_grants", "06_settings");
+
+/// The names of one shop's schema and roles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The schema in which everything of the shop lives.
+    pub schema: String,
+    /// Owns tables and functions; nobody logs in as it.
+    pub owner: String,
+    /// The service's login role.
+    pub app: String,
+}
+
+impl Names {
+    /// The names for a schema; nothing when it is not a plain lower-case identifier of at most 40
+    /// characters, so that it never needs quoting and roles can carry it.
+    pub fn of(schema: &str) -> Option<Self> {
+        let plain = (1..=40).contains(&schema.len())
+            && schema.starts_with(|c: char| c.is_ascii_lowercase())
+            && schema.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            && !schema.starts_with("pg_");
+        plain.then(|| Self {
+            schema: schema.to_owned(),
+            owner: format!("{schema}_orders_owner"),
+            app: format!("{schema}_orders_app"),
+        })
+    }
+
+    /// Puts the names into a file's text.
+    pub fn render(&self, text: &str) -> String {
+        text.replace(":\"schema\"", &format!("\"{}\"", self.schema))
+            .replace(":\"owner\"", &format!("\"{}\"", self.owner))
+            .replace(":\"app\"", &format!("\"{}\"", self.app))
+            .replace(":'owner'", &format!("'{}'", self.owner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn on_disk(folder: &str) -> BTreeSet<String> {
+        let path = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .map(|name| name.trim_end_matches(".sql").to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_sql_file_of_the_crate_is_carried_in_the_program() {
+        for (folder, files) in
+            [("migrations", MIGRATIONS), ("functions", FUNCTIONS), ("guards", GUARDS)]
+        {
+            let carried: BTreeSet<_> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
+            assert_eq!(carried, on_disk(folder), "{folder}");
+        }
+    }
+
+    #[test]
+    fn names_that_would_need_quoting_are_refused() {
+        for bad in ["", "Shop", "a b", "a\"b", "pg_shop", "1shop", &"x".repeat(41)] {
+            assert_eq!(Names::of(bad), None, "{bad}");
+        }
+        let names = Names::of("shop_a").unwrap();
+        assert_eq!(names.render("grant :\"app\" on :\"schema\".t -- :'owner'"),
+            "grant \"shop_a_orders_app\" on \"shop_a\".t -- 'shop_a_orders_owner'");
+    }
+}

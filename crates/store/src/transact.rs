@@ -1,0 +1,237 @@
+//! Connections, the one `begin` of the system, and the retries of what the database rolled back.
+//!
+//! Promise: a transaction runs on a task of its own that owns its connection, so that a caller who
+//! is dropped (a browser's *stop* button is enough) leaves nothing open: the task finishes or rolls
+//! back by itself. Every statement is unnamed and sent in one flight, so that it runs through a
+//! pooler in transaction mode. // G17, G18, G19, G20
+
+use crate::Error;
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Config, NoTls, Row};
+
+/// How often a whole transaction is tried when the database rolls it back for passing reasons.
+const TRIES_MAX: u32 = 8;
+/// The longest pause between two tries; the pause is drawn below `2^try` milliseconds times five.
+const PAUSE_MS_MAX: u64 = 500;
+
+/// How to reach the database.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The most connections at once.
+    pub connections_max: usize,
+    /// The schema of the shop.
+    pub schema: String,
+    /// The limit of one statement.
+    pub statement_timeout: Duration,
+    /// The limit for getting a connection.
+    pub wait: Duration,
+    /// Seed of the pauses between tries.
+    pub seed: u64,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            connections_max: 16,
+            schema: "public".into(),
+            statement_timeout: Duration::from_secs(10),
+            wait: Duration::from_secs(5),
+            seed: 0,
+        }
+    }
+}
+
+/// The database of one shop.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    schema: Arc<str>,
+    statement_timeout: Duration,
+    chance: Arc<AtomicU64>,
+}
+
+/// A parameter with its type: unnamed statements state their types instead of asking the server.
+pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// What a transaction's body returns.
+pub type Body<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+impl Store {
+    /// Prepares a pool; nothing is connected yet.
+    pub fn new(address: &str, options: &StoreOptions) -> Result<Self, Error> {
+        let mut config: Config = address.parse().map_err(|_| Error::Address)?;
+        config.connect_timeout(Duration::from_secs(3)).application_name("atomic-orders");
+        let manager = Manager::from_config(
+            config,
+            NoTls,
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let timeouts = Timeouts {
+            wait: Some(options.wait),
+            create: Some(options.wait),
+            recycle: Some(options.wait),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(options.connections_max)
+            .timeouts(timeouts)
+            .runtime(deadpool_postgres::Runtime::Tokio1)
+            .build()
+            .map_err(|_| Error::Address)?;
+        Ok(Self {
+            pool,
+            schema: options.schema.as_str().into(),
+            statement_timeout: options.statement_timeout,
+            chance: Arc::new(AtomicU64::new(options.seed)),
+        })
+    }
+
+    /// The schema of the shop.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Puts the schema's name into a statement that says `{schema}`.
+    pub fn in_schema(&self, sql: &str) -> String {
+        sql.replace("{schema}", &self.schema)
+    }
+
+    /// Runs one statement, which is its own transaction, and tries again what the database rolled
+    /// back for passing reasons. A statement whose connection broke is *not* repeated: it may have
+    /// taken effect, and the caller knows how to read that back.
+    pub async fn query(
+        &self,
+        what: &'static str,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, Error> {
+        let mut tries = 0;
+        loop {
+            let outcome = self.query_once(what, sql, params).await;
+            tries += 1;
+            match outcome {
+                Err(error) if error.is_transient() && tries < TRIES_MAX => self.pause(tries).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn query_once(
+        &self,
+        what: &'static str,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, Error> {
+        let connection = self.connection(what).await?;
+        let answer =
+            tokio::time::timeout(self.statement_timeout, connection.query_typed(sql, params)).await;
+        match answer {
+            Ok(rows) => rows.map_err(|error| Error::of(what, error)),
+            Err(_) => Err(abandon(connection, what)),
+        }
+    }
+
+    /// Runs a transaction: the only `begin` of the system. The body may run several times and must
+    /// touch nothing but the database.
+    pub async fn transact<T, F>(&self, what: &'static str, body: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: for<'a> Fn(&'a Transaction) -> Body<'a, T> + Send + Sync + 'static,
+    {
+        let store = self.clone();
+        // A task of its own: dropping the caller must not drop a half-sent `begin`.
+        let task = tokio::spawn(async move {
+            let mut tries = 0;
+            loop {
+                let outcome = store.transact_once(what, &body).await;
+                tries += 1;
+                match outcome {
+                    Err(error) if error.is_transient() && tries < TRIES_MAX => {
+                        store.pause(tries).await;
+                    }
+                    outcome => return outcome,
+                }
+            }
+        });
+        task.await.map_err(|error| Error::Unreachable { what, reason: error.to_string() })?
+    }
+
+    async fn transact_once<T, F>(&self, what: &'static str, body: &F) -> Result<T, Error>
+    where
+        F: for<'a> Fn(&'a Transaction) -> Body<'a, T>,
+    {
+        let transaction = Transaction { connection: self.connection(what).await?, what };
+        let limit = self.statement_timeout;
+        let run = async {
+            transaction.execute("begin").await?;
+            match body(&transaction).await {
+                Ok(value) => transaction.execute("commit").await.map(|()| value),
+                Err(error) => {
+                    // The cause is what the caller must see; a failed rollback closes the connection.
+                    let _ = transaction.execute("rollback").await;
+                    Err(error)
+                }
+            }
+        };
+        match tokio::time::timeout(limit, run).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(abandon(transaction.connection, what)),
+        }
+    }
+
+    /// One connection, for what must not be a transaction (the installer's notices, `doctor`).
+    pub(crate) async fn connection(&self, what: &'static str) -> Result<Object, Error> {
+        self.pool
+            .get()
+            .await
+            .map_err(|error| Error::Unreachable { what, reason: error.to_string() })
+    }
+
+    /// Waits a random while below a limit that doubles with each try ("full jitter").
+    async fn pause(&self, tries: u32) {
+        let limit = (5 << tries.min(10)).min(PAUSE_MS_MAX);
+        let drawn = splitmix(self.chance.fetch_add(1, Ordering::Relaxed)) % limit;
+        tokio::time::sleep(Duration::from_millis(drawn)).await;
+    }
+}
+
+/// An open transaction, for its body.
+pub struct Transaction {
+    connection: Object,
+    what: &'static str,
+}
+
+impl Transaction {
+    /// Runs one statement.
+    pub async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        self.connection
+            .query_typed(sql, params)
+            .await
+            .map_err(|error| Error::of(self.what, error))
+    }
+
+    /// Runs statements without parameters.
+    pub async fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.connection.batch_execute(sql).await.map_err(|error| Error::of(self.what, error))
+    }
+}
+
+/// Closes a connection in the middle of something: the server rolls back when it notices, and the
+/// next borrower gets a fresh one.
+fn abandon(connection: Object, what: &'static str) -> Error {
+    drop(Object::take(connection));
+    Error::Unreachable { what, reason: "the statement took too long".into() }
+}
+
+/// A small generator (SplitMix64): good enough to spread pauses, seeded by the caller.
+fn splitmix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,69 @@
+//! Verifying the whole shop, page by page, online. // G12
+
+use crate::{Error, Store};
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+/// A rule that an order breaks.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Broken {
+    /// The order.
+    pub order_id: Uuid,
+    /// The rule.
+    pub rule: String,
+    /// Where.
+    pub detail: String,
+}
+
+/// What one page told.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// What is broken.
+    pub broken: Vec<Broken>,
+    /// How many orders were checked.
+    pub orders: u64,
+    /// How many events were checked.
+    pub events: u64,
+    /// The last order of the page; nothing when there are no more.
+    pub last: Option<Uuid>,
+}
+
+/// Checks the page of orders after one.
+pub async fn page(store: &Store, after: Option<Uuid>, page_size: i32) -> Result<Page, Error> {
+    let rows = store
+        .query(
+            "verify.page",
+            &store.in_schema("select * from {schema}.verify_orders($1, $2)"),
+            &[(&after, Type::UUID), (&page_size, Type::INT4)],
+        )
+        .await?;
+    let mut page = Page::default();
+    for row in &rows {
+        if let Some(rule) = row.get::<_, Option<String>>("rule") {
+            page.broken.push(Broken {
+                order_id: row.get("order_id"),
+                rule,
+                detail: row.get::<_, Option<String>>("detail").unwrap_or_default(),
+            });
+        } else {
+            page.orders = row.get::<_, i64>("orders_checked").unsigned_abs();
+            page.events = row.get::<_, i64>("events_checked").unsigned_abs();
+            page.last = row.get("last_order");
+        }
+    }
+    Ok(page)
+}
+
+/// Database roles that could break the rules by force: superusers and members of the owner.
+pub async fn dangerous_roles(store: &Store) -> Result<Vec<String>, Error> {
+    let names = crate::schema::names(store.schema())?;
+    let rows = store
+        .query(
+            "verify.roles",
+            "select rolname::text from pg_roles
+              where rolcanlogin and (rolsuper or pg_has_role(oid, $1::name, 'member')) order by 1",
+            &[(&names.owner, Type::NAME)],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
