@@ -132,7 +132,8 @@ pub enum Answer {
         /// How long the provider asked us to wait, if it did.
         retry_after: Option<Duration>,
     },
-    /// Not one byte of the request was written, certainly.
+    /// Not one byte of the request was written by *this* call, certainly. An earlier call of the same
+    /// attempt may have arrived.
     NotSent {
         /// For the log: a fixed word, never the provider's text.
         why: &'static str,

@@ -2,11 +2,11 @@
 //!
 //! Promise:
 //! - The request is written at most once. There is no pool, no redirect, no proxy and no repeat, so
-//!   nothing can re-send it but another call of [`Client::call`].
-//! - [`Error::NotSent`] means that not one byte of the request was handed to the transport; every
+//!   nothing can re-send it but another `Client::call`.
+//! - `Error::NotSent` means that not one byte of the request was handed to the transport; every
 //!   other error means that we do not know. The difference is taken from the stream itself (see the
 //!   module `guard`), never guessed from the text of an error.
-//! - An [`Exchange`] holds a whole answer: a body shorter than its stated length is an error.
+//! - An `Exchange` holds a whole answer: a body shorter than its stated length is an error.
 //!
 //! Relies on the caller polling from a tokio runtime with net and time. The total limit runs on
 //! tokio's clock, which stands still in suspend; the send deadline runs on the [`BootClock`], which
@@ -165,7 +165,7 @@ impl Client {
     /// A client that trusts exactly these roots: a test's, or those of a company's own proxy.
     pub fn trusting(roots: RootCertStore, clock: Arc<dyn BootClock>) -> Result<Self, TlsSetUp> {
         let ring = Arc::new(rustls::crypto::ring::default_provider());
-        // Early data stays off, as it is by default: it may be replayed, which is a second purchase.
+        // Early data stays off, as by default: it may be replayed, which is a second purchase.
         let mut tls = ClientConfig::builder_with_provider(ring)
             .with_safe_default_protocol_versions()
             .map_err(TlsSetUp)?

@@ -103,7 +103,7 @@ impl BootClock for Ticking {
 }
 
 #[tokio::test]
-async fn window_g16_the_send_deadline_is_checked_after_the_handshake() {
+async fn g16_the_send_deadline_is_checked_after_the_handshake() {
     let (address, roots) = server().await;
     let clock = Arc::new(Ticking(AtomicU64::new(5)));
     let http = Http::trusting(roots, clock.clone()).unwrap();

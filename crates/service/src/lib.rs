@@ -1,3 +1,10 @@
-//! Skeleton.
+//! The program: the engine, the server, the command line.
+//!
+//! Reading order: [`engine`] (what buys), [`app`] (what everything is wired from), [`api`] (what
+//! others call), [`cli`] (what people type), [`import`] (how orders get in from files).
 
+pub mod engine;
 pub mod import;
+pub mod app;
+pub mod cli;
+pub mod telemetry;

@@ -19,7 +19,8 @@ declare
 begin
   select * into who from event_actor(options);
   here := case when locked.status = 'needs_review' then 1 else array_position(line, locked.status) end;
-  objection := objection_to_acceptance(locked, request_id_param, zinc_status_param, here < goal, who.actor, at);
+  objection := objection_to_acceptance(locked, request_id_param, zinc_status_param,
+                                       here < goal and locked.status <> 'needs_review', who.actor, at);
   if objection is not null then
     return objection;
   end if;

@@ -25,8 +25,9 @@ declare
   good record;
 begin
   with wanted as (
-    select * from unnest(ids, versions, generations, attempt_ids, provider_keys, bodies, digests)
+    select distinct on (id) * from unnest(ids, versions, generations, attempt_ids, provider_keys, bodies, digests)
       as w (id, version, generation, attempt_id, provider_key, body, digest)
+     order by id
   ), ready as (
     select w.*, o.status, o.price_cap_minor, a.order_id is not null as repeats
       from wanted as w
@@ -34,7 +35,7 @@ begin
        and o.status in ('pending', 'submitting') and o.hold_reason is null and o.payment_status = 'paid'
       left join order_attempts as a on a.order_id = o.id and a.settled_at is null
      where case when a.order_id is null then w.body is not null and w.generation = o.generation + 1
-           else w.body is null and a.generation = w.generation and a.lease_token is null
+           else w.body is null and a.generation = w.generation and a.lease_token is null and a.provider = provider_param
              and coalesce(a.key_dead_at > at, true) and coalesce(a.call_deadline_at + bound <= at, true) end
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,

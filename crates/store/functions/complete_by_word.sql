@@ -55,8 +55,10 @@ begin
       || case when locked.hold_reason is not null then '{"hold_reason": null}'::jsonb else '{}' end)],
     array[null::timestamptz], at, who.actor, who.actor_source);
   update order_attempts as a
-     set outcome = 'accepted', request_id = coalesce(a.request_id, known_id), lease_token = null, lease_expires_at = null,
-         settled_at = at, settled_by = 'person'
+     set outcome = case when a.calls > 0 then 'accepted' else a.outcome end,
+         request_id = case when a.calls > 0 then coalesce(a.request_id, known_id) end,
+         lease_token = null, lease_expires_at = null, settled_at = at,
+         settled_by = case when a.calls > 0 then 'person' else 'never_sent' end
    where a.order_id = locked.id and a.settled_at is null;
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', locked.id, 'status', 'completed',
                             'zinc_request_id', known_id);

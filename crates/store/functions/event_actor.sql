@@ -16,8 +16,8 @@ begin
     return;
   end if;
   claims := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
-  if claims ? 'role' then
-    actor := left(concat_ws(':', claims ->> 'role', claims ->> 'sub'), 200);
+  actor := left(concat_ws(':', nullif(claims ->> 'role', ''), claims ->> 'sub'), 200);
+  if actor <> '' then
     actor_source := 'jwt';
     return;
   end if;

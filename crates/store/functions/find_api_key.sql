@@ -8,5 +8,5 @@ set search_path = :"schema", pg_temp
 as $$
   select k.role from api_keys as k
    where k.digest = digest_param and k.revoked_at is null
-     and (k.expires_at is null or k.expires_at > statement_timestamp())
+     and (k.expires_at is null or k.expires_at > clock_now())
 $$;

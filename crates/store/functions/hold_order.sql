@@ -15,7 +15,7 @@ declare
   locked orders;
   who record;
 begin
-  if reason_param not in ('operator', 'disputed', 'scheduled') then
+  if reason_param is null or reason_param not in ('operator', 'disputed', 'scheduled') then
     raise exception 'reason_param must be operator, disputed or scheduled' using errcode = '22023';
   end if;
   select * into locked from orders where id = order_uuid for no key update;

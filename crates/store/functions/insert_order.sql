@@ -10,10 +10,12 @@ set search_path = :"schema", pg_temp
 as $$
 declare
   new_id uuid := coalesce(wanted_id, new_order_id(placed_at));
-  digest bytea := sha256(textsend((content - 'payment_intent')::text));
+  digest bytea := sha256(convert_to((content - 'payment_intent')::text, 'UTF8'));
   goods bigint := (select sum((i ->> 'quantity')::bigint * (i ->> 'unit_price_minor')::bigint)
                      from jsonb_array_elements(content -> 'items') as i);
   cap bigint := coalesce((content ->> 'price_cap_minor')::bigint, goods);
+  shipping text := coalesce(content ->> 'shipping_method', 'cheapest');
+  gift boolean := coalesce((content ->> 'is_gift')::boolean, false);
   birth jsonb;
   stored orders;
 begin
@@ -22,7 +24,9 @@ begin
     'currency', content ->> 'currency', 'goods_minor', goods,
     'total_minor', (content ->> 'total_minor')::bigint, 'price_cap_minor', cap,
     'hold_reason', 'awaiting_payment', 'payment_status', 'unpaid', 'generation', 0,
-    'content_digest', encode(digest, 'hex')));
+    'content_digest', encode(digest, 'hex')),
+    'lines_digest', lines_digest(content -> 'items'),
+    'private_digest', private_digest(content -> 'recipient', shipping, gift, content ->> 'gift_message'));
   insert into orders (id, order_number, head, hold_reason, retailer, currency, goods_minor, total_minor,
                       price_cap_minor, content_digest, due_at, created_at, updated_at)
   values (new_id, content ->> 'order_number',
@@ -40,8 +44,7 @@ begin
   select new_id, line, i ->> 'product_id', coalesce(i ->> 'title', ''), (i ->> 'quantity')::bigint, (i ->> 'unit_price_minor')::bigint
     from jsonb_array_elements(content -> 'items') with ordinality as t (i, line);
   insert into order_private (order_id, recipient, shipping_method, is_gift, gift_message)
-  values (new_id, content -> 'recipient', coalesce(content ->> 'shipping_method', 'cheapest'),
-          coalesce((content ->> 'is_gift')::boolean, false), content ->> 'gift_message');
+  values (new_id, content -> 'recipient', shipping, gift, content ->> 'gift_message');
   if content ->> 'payment_intent' is not null then
     insert into payments (payment_intent, order_id, next_read_at, created_at)
     values (content ->> 'payment_intent', new_id, placed_at, placed_at);

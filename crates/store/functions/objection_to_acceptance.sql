@@ -22,10 +22,12 @@ begin
   reason := case
     when zinc_status_param is null or zinc_status_param <> all (good_words) then 'good_news_only'
     when owner_attempt.order_id is not null and owner_attempt.order_id <> locked.id then 'request_id_conflict'
-    when owner_attempt.settled_at is not null and owner_attempt.generation < locked.generation then 'request_id_stale'
+    when owner_attempt.settled_at is not null
+      and (locked.status <> 'completed' or locked.zinc_request_id is distinct from request_id_param) then 'request_id_stale'
     when locked.zinc_request_id is not null and locked.zinc_request_id <> request_id_param then 'request_id_conflict'
+    when locked.status in ('cancelled', 'failed') then 'order_' || locked.status
     when locked.zinc_request_id = request_id_param and (locked.hold_reason is null or not would_move) then null
-    when locked.status in ('cancelled', 'failed', 'completed') then 'order_' || locked.status
+    when locked.status = 'completed' then 'order_completed'
     when locked.hold_reason is not null then 'order_held'
     when locked.status = 'pending' or not exists
       (select from order_attempts as a where a.order_id = locked.id and a.settled_at is null and a.calls > 0)

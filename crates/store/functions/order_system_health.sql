@@ -7,7 +7,7 @@ language plpgsql stable security definer
 set search_path = :"schema", pg_temp
 as $$
 declare
-  at timestamptz := statement_timestamp();
+  at timestamptz := clock_now();
 begin
   return jsonb_build_object(
     'at', at,

@@ -19,8 +19,10 @@ declare
   taken record;
 begin
   with wanted as (
-    select distinct on (request_id) * from unnest(ids, tokens, request_ids) as w (id, token, request_id)
-     order by request_id, id
+    select distinct on (u.id) u.* from (
+      select distinct on (request_id) * from unnest(ids, tokens, request_ids) as w (id, token, request_id)
+       order by request_id, id) as u
+     order by u.id, u.request_id
   ), fenced as (
     select o.id, o.version, o.hold_reason, w.request_id, a.generation
       from wanted as w
@@ -53,6 +55,7 @@ begin
     select w.id, w.request_id
       from unnest(ids, tokens, request_ids) as w (id, token, request_id)
       join order_attempts as a on a.order_id = w.id and a.settled_at is null and a.lease_token = w.token
+       and a.lease_expires_at > at
      where w.id <> all (coalesce(good.ids, '{}'))
   loop
     perform open_finding(taken.id, 'request_id_of_another_order', taken.request_id, '{}', 'engine/' || worker_param, at,
@@ -62,5 +65,6 @@ begin
   select w.id, case when w.id = any (good.ids) then 'recorded'
                     when a.order_id is not null then 'id_taken' else 'stale' end
     from unnest(ids, tokens, request_ids) as w (id, token, request_id)
-    left join order_attempts as a on a.order_id = w.id and a.settled_at is null and a.lease_token = w.token;
+    left join order_attempts as a on a.order_id = w.id and a.settled_at is null and a.lease_token = w.token
+     and a.lease_expires_at > at;
 end $$;

@@ -18,23 +18,27 @@ declare
   at timestamptz := clock_now();
   good record;
 begin
+  perform from orders as o where o.id = any (order_ids) order by o.id for no key update;
   update payments as p
      set stripe_status = r.status, amount_received = r.amount, currency = r.currency, livemode = r.livemode, read_at = at
-    from unnest(intents, statuses, received, currencies, livemodes) as r (intent, status, amount, currency, livemode)
-   where p.payment_intent = r.intent;
+    from unnest(intents, order_ids, statuses, received, currencies, livemodes)
+      as r (intent, id, status, amount, currency, livemode)
+   where p.payment_intent = r.intent and p.order_id = r.id;
   with facts as (
-    select * from unnest(intents, order_ids, statuses, received, currencies, livemodes, named_orders, spoiled)
-      as r (intent, id, status, amount, currency, livemode, named, spoiled)
-     where status = 'succeeded'
+    select distinct on (id) r.*
+      from unnest(intents, order_ids, statuses, received, currencies, livemodes, named_orders, spoiled)
+        as r (intent, id, status, amount, currency, livemode, named, spoiled)
+      join payments as p on p.payment_intent = r.intent and p.live and p.order_id = r.id
+     where r.status = 'succeeded'
+     order by id
   ), locked as (
     select o.id, o.version, r.intent, r.amount,
            case when r.livemode is distinct from live_mode then 'livemode'
                 when r.named is distinct from o.id::text then 'order_id'
                 when r.currency is distinct from o.currency::text then 'currency'
                 when r.amount is distinct from o.total_minor then 'amount'
-                when r.spoiled then 'refunded_or_disputed' end as mismatch
+                when r.spoiled is distinct from false then 'refunded_or_disputed' end as mismatch
       from facts as r
-      join payments as p on p.payment_intent = r.intent and p.live and p.order_id = r.id
       join orders as o on o.id = r.id and o.status = 'pending' and o.hold_reason = 'awaiting_payment'
      order by o.id
        for no key update of o

@@ -19,9 +19,11 @@ declare
   good record;
 begin
   with wanted as (
-    select * from unnest(ids, versions, kinds, afters, zinc_statuses, costs, settlements, review_reasons,
-                         hold_reasons, delays_ms, facts)
-      as w (id, version, kind, after, zinc_status, cost, settlement, review_reason, hold_reason, delay_ms, fact)
+    select distinct on (id) *
+      from unnest(ids, versions, kinds, afters, zinc_statuses, costs, settlements, review_reasons,
+                  hold_reasons, delays_ms, facts)
+        as w (id, version, kind, after, zinc_status, cost, settlement, review_reason, hold_reason, delay_ms, fact)
+     order by id
   ), locked as (
     select w.*, o.status as before, o.generation
       from wanted as w
@@ -38,10 +40,12 @@ begin
                 'zinc_status', zinc_status, 'cost_minor', cost, 'hold_reason', hold_reason,
                 'review_reason', case when after = 'needs_review' then review_reason end))
               || case when after = 'pending' then '{"zinc_request_id": null}'::jsonb else '{}' end)) as datas,
-         bool_or(after = 'pending' and settlement is null) as unsettled_return
+         bool_or(after in ('pending', 'completed', 'failed', 'cancelled') and settlement is null
+           or (settlement = 'delivered') <> (after = 'completed')) as unsettled_return
     into good from locked;
   if good.unsettled_return then
-    raise exception 'an order returns to pending only when its attempt is settled' using errcode = 'PT409';
+    raise exception 'an order returns to pending or ends only when its attempt is settled, and is completed only when delivered'
+      using errcode = 'PT409';
   end if;
   if good.ids is not null then
     perform write_events(good.ids, good.versions, good.kinds, good.befores, good.afters, good.datas, good.dues,

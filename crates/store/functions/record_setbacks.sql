@@ -20,8 +20,10 @@ declare
   good record;
 begin
   with wanted as (
-    select * from unnest(ids, tokens, kinds, codes, outcomes, settlements, afters, review_reasons, hold_reasons, delays_ms)
-      as w (id, token, kind, code, outcome, settlement, after, review_reason, hold_reason, delay_ms)
+    select distinct on (id) *
+      from unnest(ids, tokens, kinds, codes, outcomes, settlements, afters, review_reasons, hold_reasons, delays_ms)
+        as w (id, token, kind, code, outcome, settlement, after, review_reason, hold_reason, delay_ms)
+     order by id
   ), fenced as (
     select w.*, o.version, a.generation, a.calls, a.outcome as known,
            w.kind = 'claim_released' and a.calls = 1 and a.outcome = 'open' as unsent
@@ -39,7 +41,8 @@ begin
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,
          array_agg(kind) as kinds, array_agg(code) as codes, array_agg(unsent) as unsent,
-         array_agg(case when kind = 'claim_released' then known else outcome end) as outcomes,
+         array_agg(case when kind = 'claim_released' or (known = 'refused' and outcome = 'unknown')
+           then known else outcome end) as outcomes,
          array_agg(settlement) as settlements, array_agg(final) as afters,
          array_agg(case when final = 'submitting' and kind <> 'claim_released'
            then greatest(wait_until, at + bound) else wait_until end) as dues,
@@ -47,11 +50,17 @@ begin
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
                 'review_reason', case when final = 'needs_review' then coalesce(review_reason, code) end,
                 'hold_reason', hold_reason)))) as datas,
-         bool_or(final = 'pending' and settlement is null and not unsent) as unsettled_return
+         bool_or(final = 'pending' and settlement is null and not unsent) as unsettled_return,
+         bool_or(final in ('completed', 'cancelled', 'failed') and settlement is null
+           or settlement is not null and (kind = 'claim_released' or outcome is distinct from 'refused')) as unfounded
     into good from decided;
   if good.ids is not null then
     if good.unsettled_return then
       raise exception 'an order returns to pending only when its attempt is settled or was never sent'
+        using errcode = 'PT409';
+    end if;
+    if good.unfounded then
+      raise exception 'only a refused attempt is settled, and an order ends only with a settled attempt'
         using errcode = 'PT409';
     end if;
     perform write_events(good.ids, good.versions, good.kinds,

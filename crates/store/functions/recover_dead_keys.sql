@@ -18,7 +18,7 @@ begin
       join order_attempts as a on a.order_id = o.id and a.settled_at is null
      where o.status = 'submitting' and o.due_at <= at and a.lease_token is null and a.key_dead_at <= at
      order by o.due_at limit batch
-       for update of o skip locked
+       for update of o, a skip locked
   )
   select array_agg(id) as ids, array_agg(version) as versions,
          jsonb_agg(jsonb_build_object('order_id', id, 'order_number', order_number, 'status', 'needs_review')) as list

@@ -21,7 +21,7 @@ begin
      where a.lease_token is not null and a.lease_expires_at <= ended_before and a.settled_at is null
        and o.status = 'submitting'
      order by a.lease_expires_at limit batch
-       for update of o skip locked
+       for update of o, a skip locked -- the attempt too: a renewal that has just committed must be seen
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,
          array_agg(case when exhausted then 'needs_review' else 'submitting' end) as afters,

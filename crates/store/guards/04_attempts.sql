@@ -1,5 +1,6 @@
 -- The wall around attempts: key, bytes, digest and cap are frozen; an outcome is never taken back
--- and a settlement never undone; no attempt disappears. // G4, A11
+-- and a settlement never undone; no attempt disappears. Evidence of acceptance that arrives before a
+-- refusal is settled is stronger than the refusal: the purchase exists. // G4, A11
 
 create or replace trigger order_attempts_frozen
   before update on :"schema".order_attempts for each row
@@ -12,7 +13,10 @@ create or replace trigger order_attempts_frozen
         or new.settled_by is distinct from old.settled_by or new.outcome <> old.outcome))
     or (old.outcome = 'unknown' and new.outcome = 'open')
     or (old.outcome = 'accepted' and new.outcome in ('open', 'unknown'))
-    or (old.outcome = 'refused' and new.outcome <> 'refused')
+    or (old.outcome = 'refused' and new.outcome in ('open', 'unknown'))
+    or (new.calls > 0 and (
+         (old.first_sent_at is not null and new.first_sent_at is distinct from old.first_sent_at)
+         or (old.key_dead_at is not null and new.key_dead_at is distinct from old.key_dead_at)))
     or (old.request_id is not null and new.request_id is distinct from old.request_id)
     or (new.calls < old.calls and not (new.calls = 0 and old.calls = 1 and old.outcome = 'open'))
   )

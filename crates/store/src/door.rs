@@ -86,17 +86,16 @@ pub async fn call(
     let claims = Arc::new(claims.to_string());
     store
         .transact("doors.call", move |tx| {
-            let (sql, values, claims) = (Arc::clone(&sql), Arc::clone(&values), Arc::clone(&claims));
+            let (sql, values, claims) =
+                (Arc::clone(&sql), Arc::clone(&values), Arc::clone(&claims));
             Box::pin(async move {
                 tx.query(
                     "select set_config('request.jwt.claims', $1, true)",
                     &[(claims.as_ref(), Type::TEXT)],
                 )
                 .await?;
-                let params: Vec<Param<'_>> = values
-                    .iter()
-                    .map(|value| (value as &(dyn ToSql + Sync), Type::TEXT))
-                    .collect();
+                let params: Vec<Param<'_>> =
+                    values.iter().map(|value| (value as &(dyn ToSql + Sync), Type::TEXT)).collect();
                 let rows = tx.query(&sql, &params).await?;
                 let row = rows.first();
                 Ok(Called {

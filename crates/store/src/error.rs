@@ -43,6 +43,12 @@ pub enum Error {
         #[source]
         source: Box<tokio_postgres::Error>,
     },
+    /// The limit of time passed while the outcome was open: the statement may have taken effect.
+    #[error("{what}: took too long, the outcome is unknown until it is read back")]
+    TimedOut {
+        /// The name of the transaction or statement.
+        what: &'static str,
+    },
     /// A row did not have the shape that this release expects.
     #[error("{what}: a row is not as this release expects it: {reason}")]
     Inconsistent {

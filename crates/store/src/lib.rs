@@ -8,12 +8,15 @@
 //! [`schema`] (installing them), [`transact`] (the one begin, the retries), and one file per noun.
 
 pub mod access;
+pub mod account;
 pub mod claim;
 pub mod door;
 pub mod error;
 pub mod payment;
+pub mod place;
 pub mod read;
 pub mod record;
+pub mod recovery;
 pub mod schema;
 pub mod settings;
 mod sql;

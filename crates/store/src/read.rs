@@ -59,3 +59,10 @@ pub async fn health(store: &Store) -> Result<Value, Error> {
     let rows = store.query("health", &sql, &[]).await?;
     Ok(rows.first().map_or(Value::Null, |row| row.get(0)))
 }
+
+/// How many events of some kinds there are.
+pub async fn count_events(store: &Store, kinds: &[&str]) -> Result<i64, Error> {
+    let sql = store.in_schema("select count(*) from {schema}.order_events where kind = any ($1)");
+    let rows = store.query("events.count", &sql, &[(&kinds, Type::TEXT_ARRAY)]).await?;
+    Ok(rows.first().map_or(0, |row| row.get(0)))
+}

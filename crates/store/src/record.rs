@@ -161,7 +161,10 @@ async fn setbacks_together(
 /// Whether the database refused a row and not the whole statement's circumstances.
 pub(crate) fn is_of_one_row(error: &Error) -> bool {
     error.sqlstate().is_some_and(|code| {
-        code.starts_with("22") || code.starts_with("23") || code.starts_with("PT") || code == "42501"
+        code.starts_with("22")
+            || code.starts_with("23")
+            || code.starts_with("PT")
+            || code == "42501"
     })
 }
 

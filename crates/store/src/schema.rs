@@ -99,12 +99,26 @@ async fn server_version(tx: &Transaction) -> Result<i32, Error> {
 /// (ruling 29).
 async fn refuse_foreign_objects(tx: &Transaction, names: &Names) -> Result<(), Error> {
     const TABLES: [&str; 16] = [
-        "orders", "order_edges", "order_items", "order_events", "order_attempts", "order_private",
-        "payments", "findings", "alerts", "idempotency_keys", "api_keys", "workers",
-        "provider_accounts", "settings", "protected_functions", "schema_migrations",
+        "orders",
+        "order_edges",
+        "order_items",
+        "order_events",
+        "order_attempts",
+        "order_private",
+        "payments",
+        "findings",
+        "alerts",
+        "idempotency_keys",
+        "api_keys",
+        "workers",
+        "provider_accounts",
+        "settings",
+        "protected_functions",
+        "schema_migrations",
     ];
     let tables = TABLES.map(str::to_owned).to_vec();
-    let functions: Vec<_> = FUNCTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut functions: Vec<_> = FUNCTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    functions.push("refuse_write".to_owned());
     let rows = tx
         .query(
             "select 'table ' || c.relname from pg_class as c
@@ -161,6 +175,7 @@ fn roles(names: &Names, modern: bool) -> String {
         "create schema if not exists \"{schema}\";\n\
          do $$ begin if not (select rolsuper from pg_roles where rolname = current_user) then \
          grant \"{owner}\" to current_user{with}; end if; end $$;\n\
+         revoke create on schema \"{schema}\" from public;\n\
          grant usage, create on schema \"{schema}\" to \"{owner}\";\n\
          set local role \"{owner}\";\n\
          set local search_path = \"{schema}\", pg_temp;\n"
@@ -236,9 +251,11 @@ fn edges(names: &Names) -> String {
         let comma = if pairs.is_empty() { "" } else { ", " };
         let (before, after) = (edge.before_name(), edge.after.name());
         let _ = write!(pairs, "{comma}('{before}', '{after}')");
-        let _ = write!(rows, "{comma}('{before}', '{after}', '{}')", edge.meaning.replace('\'', "''"));
+        let _ =
+            write!(rows, "{comma}('{before}', '{after}', '{}')", edge.meaning.replace('\'', "''"));
     }
-    let digest: String = Sha256::digest(&pairs).iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let digest: String =
+        Sha256::digest(&pairs).iter().take(8).map(|b| format!("{b:02x}")).collect();
     format!(
         "do $edges$ begin
            if not exists (select from pg_constraint where conname = 'orders_edge_known'
@@ -313,9 +330,11 @@ pub async fn check_ground(store: &Store) -> Result<(), Error> {
                (current_setting('synchronous_commit') = 'off', 'synchronous_commit is off: acknowledged orders could be lost; set it to on'),
                (pg_is_in_recovery(), 'the server is a standby: connect to the primary'),
                ((select rolsuper from pg_roles where rolname = current_user), 'the service is connected as a superuser, who could write past the functions; connect as the application role'),
+               (exists (select from pg_roles as r cross join pg_namespace as n where n.nspname = $2 and has_schema_privilege(r.oid, n.oid, 'create')
+                         and r.rolname in (current_user, 'anon', 'authenticated', 'service_role')), 'roles of callers may create objects in the shop''s schema and so stand before its functions: revoke create on it'),
                (exists (select from pg_roles where rolname = $1) and pg_has_role(current_user, $1::name, 'member'), 'the service is connected as a role that may become the owner; connect as the application role')
              ) as s (wrong, fault) where s.wrong",
-            &[(&names.owner, Type::TEXT)],
+            &[(&names.owner, Type::TEXT), (&names.schema, Type::TEXT)],
         )
         .await?;
     if let Some(row) = rows.first() {

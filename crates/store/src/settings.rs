@@ -30,10 +30,14 @@ pub async fn read(store: &Store) -> Result<Settings, Error> {
         .await?;
     let found: HashMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     let text = |name: &str| {
-        found.get(name).ok_or_else(|| Error::BadGround(format!("the setting {name} is missing: run `atomic-orders migrate`")))
+        found.get(name).ok_or_else(|| {
+            Error::BadGround(format!("the setting {name} is missing: run `atomic-orders migrate`"))
+        })
     };
     let number = |name: &str| {
-        text(name)?.parse::<u32>().map_err(|_| Error::BadGround(format!("the setting {name} is not a whole number")))
+        text(name)?
+            .parse::<u32>()
+            .map_err(|_| Error::BadGround(format!("the setting {name} is not a whole number")))
     };
     let ms = |name: &str| number(name).map(|ms| Duration::from_millis(ms.into()));
     let mut limits = Limits {
@@ -59,8 +63,26 @@ fn secret(hex: &str) -> Result<ShopSecret, Error> {
     let bytes: Option<Vec<u8>> = (0..hex.len() / 2)
         .map(|at| hex.get(2 * at..2 * at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
         .collect();
-    bytes
-        .filter(|bytes| bytes.len() >= 32)
-        .map(Private::new)
-        .ok_or_else(|| Error::BadGround("the setting shop_secret must be 64 hex digits or more".into()))
+    bytes.filter(|bytes| bytes.len() >= 32).map(Private::new).ok_or_else(|| {
+        Error::BadGround("the setting shop_secret must be 64 hex digits or more".into())
+    })
+}
+
+/// Sets a setting; for the role that installs, because it changes how every engine works.
+pub async fn set(store: &Store, name: &str, value: &str) -> Result<(), Error> {
+    let sql = store.in_schema("update {schema}.settings set value = $2 where name = $1 returning 1");
+    let rows = store
+        .query(
+            "settings.set",
+            &sql,
+            &[
+                (&name, tokio_postgres::types::Type::TEXT),
+                (&value, tokio_postgres::types::Type::TEXT),
+            ],
+        )
+        .await?;
+    if rows.is_empty() {
+        return Err(Error::BadGround(format!("there is no setting {name}")));
+    }
+    Ok(())
 }

@@ -20,14 +20,15 @@ pub const MIGRATIONS: &[File] = files!("migrations":
 /// parsed at creation.
 pub const FUNCTIONS: &[File] = files!("functions":
     "clock_now", "event_hash", "event_actor", "setting_ms", "setting_number", "write_events",
-    "open_finding", "refusal", "new_order_id", "repeated_order", "check_order_content",
+    "open_finding", "refusal", "new_order_id", "repeated_order", "text_fault", "whole_fault", "check_order_recipient",
+    "check_order_content", "lines_digest", "private_digest",
     "take_idempotency_key", "insert_order", "place_order", "attach_payment", "due_payments",
     "record_payments", "hold_order", "release_hold", "cancel_order", "lock_due_orders",
     "commit_intents", "record_acceptances", "record_setbacks", "review_orders", "renew_leases",
     "touch_waiting_orders", "recover_ended_leases", "recover_dead_keys", "recover_stuck_orders",
     "objection_to_acceptance", "accept_purchase", "complete_order_processing", "refusal_by_word",
     "complete_by_word", "manually_complete_order", "due_watches", "record_readings",
-    "pause_provider", "beat_worker", "order_system_health", "verify_orders", "add_api_key",
+    "pause_provider", "beat_worker", "order_system_health", "broken_histories", "broken_records", "verify_orders", "add_api_key",
     "find_api_key", "shop_settings");
 
 /// Triggers, grants and first settings; created anew on every install, after the functions.
@@ -99,7 +100,9 @@ mod tests {
             assert_eq!(Names::of(bad), None, "{bad}");
         }
         let names = Names::of("shop_a").unwrap();
-        assert_eq!(names.render("grant :\"app\" on :\"schema\".t -- :'owner'"),
-            "grant \"shop_a_orders_app\" on \"shop_a\".t -- 'shop_a_orders_owner'");
+        assert_eq!(
+            names.render("grant :\"app\" on :\"schema\".t -- :'owner'"),
+            "grant \"shop_a_orders_app\" on \"shop_a\".t -- 'shop_a_orders_owner'"
+        );
     }
 }

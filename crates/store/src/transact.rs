@@ -7,10 +7,12 @@
 
 use crate::Error;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts};
+use futures_util::FutureExt as _;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, NoTls, Row};
@@ -165,21 +167,16 @@ impl Store {
     where
         F: for<'a> Fn(&'a Transaction) -> Body<'a, T>,
     {
-        let transaction = Transaction { connection: self.connection(what).await?, what };
-        let limit = self.statement_timeout;
-        let run = async {
-            transaction.execute("begin").await?;
-            match body(&transaction).await {
-                Ok(value) => transaction.execute("commit").await.map(|()| value),
-                Err(error) => {
-                    // The cause is what the caller must see; a failed rollback closes the connection.
-                    let _ = transaction.execute("rollback").await;
-                    Err(error)
-                }
+        let connection = self.connection(what).await?;
+        let transaction = Transaction { connection, what, failed: AtomicBool::new(false) };
+        let run = AssertUnwindSafe(transaction.run(body)).catch_unwind();
+        match tokio::time::timeout(self.statement_timeout, run).await {
+            Ok(Ok(outcome)) => outcome,
+            // Neither committed nor rolled back: this connection must not reach another borrower.
+            Ok(Err(_)) => {
+                let _ = abandon(transaction.connection, what);
+                Err(Error::Inconsistent { what, reason: "the transaction's body panicked".into() })
             }
-        };
-        match tokio::time::timeout(limit, run).await {
-            Ok(outcome) => outcome,
             Err(_) => Err(abandon(transaction.connection, what)),
         }
     }
@@ -204,28 +201,53 @@ impl Store {
 pub struct Transaction {
     connection: Object,
     what: &'static str,
+    failed: AtomicBool,
 }
 
 impl Transaction {
     /// Runs one statement.
     pub async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
-        self.connection
-            .query_typed(sql, params)
-            .await
-            .map_err(|error| Error::of(self.what, error))
+        self.connection.query_typed(sql, params).await.map_err(|error| self.fail(error))
     }
 
     /// Runs statements without parameters.
     pub async fn execute(&self, sql: &str) -> Result<(), Error> {
-        self.connection.batch_execute(sql).await.map_err(|error| Error::of(self.what, error))
+        self.connection.batch_execute(sql).await.map_err(|error| self.fail(error))
+    }
+
+    fn fail(&self, error: tokio_postgres::Error) -> Error {
+        self.failed.store(true, Ordering::Relaxed);
+        Error::of(self.what, error)
+    }
+
+    async fn run<T, F>(&self, body: &F) -> Result<T, Error>
+    where
+        F: for<'a> Fn(&'a Self) -> Body<'a, T>,
+    {
+        self.execute("begin").await?;
+        let outcome = match body(self).await {
+            // PostgreSQL answers COMMIT of a failed transaction with a rollback and no error.
+            Ok(_) if self.failed.load(Ordering::Relaxed) => Err(Error::Inconsistent {
+                what: self.what,
+                reason: "a statement failed and the transaction's body went on".into(),
+            }),
+            Ok(value) => return self.execute("commit").await.map(|()| value),
+            Err(error) => Err(error),
+        };
+        // The cause is what the caller must see; a rollback fails only with the connection.
+        let _ = self.execute("rollback").await;
+        outcome
     }
 }
 
-/// Closes a connection in the middle of something: the server rolls back when it notices, and the
-/// next borrower gets a fresh one.
+/// Closes a connection in the middle of something: the statement is cancelled, the server rolls
+/// back when it notices, and the next borrower gets a fresh one. What was under way may have taken
+/// effect.
 fn abandon(connection: Object, what: &'static str) -> Error {
+    let cancel = connection.cancel_token();
+    tokio::spawn(async move { cancel.cancel_query(NoTls).await });
     drop(Object::take(connection));
-    Error::Unreachable { what, reason: "the statement took too long".into() }
+    Error::TimedOut { what }
 }
 
 /// A small generator (SplitMix64): good enough to spread pauses, seeded by the caller.

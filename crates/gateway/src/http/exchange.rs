@@ -23,7 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// The longest wait that we let a server ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
-/// The request as hyper wants it, made of the call's headers and body. Its length is fixed, so a peer cannot act on half of it.
+/// The request as hyper wants it, made of the call's headers and body. Its length is fixed, so a
+/// peer cannot act on half of it.
 pub(super) fn request(call: &mut Call<'_>) -> Option<Request<Full<Bytes>>> {
     let mut request = Request::new(Full::new(mem::take(&mut call.body)));
     *request.method_mut() = call.method.clone();

@@ -7,7 +7,7 @@
 //!   body says. // G5
 //! - An answer that names another order is never applied, neither its good word nor its bad one.
 
-use super::model::{self, Body, Kind, Tracking};
+use super::model::{self, Body, Field, Kind, Tracking};
 use orders_core::outcome::{Answer, Class, Doubt, Listed, Listing, Placed, Reading, Refusal};
 use serde_json::Value;
 use std::time::Duration;
@@ -144,10 +144,12 @@ pub(super) fn answer(
     }
     let shape = parsed.as_ref().map(|body| (body.kind(), body.code(), body.request_id()));
     match shape {
-        Some((Kind::Error, Some(code), id)) => error_answer(code, id, unknown),
+        Some((Kind::Error, Field::Readable(code), id)) => error_answer(code, id, unknown),
         // No type, an id and no code: the one shape of an acceptance. With a status of failure it
         // contradicts itself, and the same key will tell.
-        Some((Kind::Absent, None, Some(id))) if wrong_shape == Doubt::Unreadable => {
+        Some((Kind::Absent, Field::Absent, Field::Readable(id)))
+            if (200..300).contains(&status) =>
+        {
             Answer::Accepted { request_id: id.to_owned() }
         }
         _ if matches!(status, 401 | 403) => Answer::Refused(Refusal {
@@ -165,13 +167,12 @@ pub(super) fn answer(
 /// an id says both "I have it" and "no"; it is taken as unknown, because the same key answers again
 /// and a person looks when it never makes sense. Without an id, "still working" names nothing that
 /// could be polled, and is no refusal either.
-fn error_answer(code: &str, id: Option<&str>, unknown: impl Fn(Doubt) -> Answer) -> Answer {
+fn error_answer(code: &str, id: Field<'_>, unknown: impl Fn(Doubt) -> Answer) -> Answer {
     match (class_of(code), id) {
-        (Class::InProgress, Some(id)) => Answer::Accepted { request_id: id.to_owned() },
-        (Class::InProgress | Class::RetrySameKey, None) | (_, Some(_)) => {
-            unknown(Doubt::Unreadable)
-        }
-        (_, None) => Answer::Refused(refusal(code)),
+        (Class::InProgress, Field::Readable(id)) => Answer::Accepted { request_id: id.to_owned() },
+        (Class::InProgress | Class::RetrySameKey, _)
+        | (_, Field::Readable(_) | Field::Unreadable) => unknown(Doubt::Unreadable),
+        (_, Field::Absent) => Answer::Refused(refusal(code)),
     }
 }
 
@@ -186,14 +187,14 @@ pub(super) fn reading(status: u16, body: &[u8], request_id: &str, attempt_id: Uu
         return nothing(wrong_shape);
     };
     if parsed.is_for_another_request(request_id, attempt_id) {
-        return nothing(Doubt::Unreadable);
+        return Reading::OtherOrder;
     }
     match (parsed.kind(), parsed.code()) {
-        (Kind::Error, Some(code)) if class_of(code) == Class::InProgress => {
+        (Kind::Error, Field::Readable(code)) if class_of(code) == Class::InProgress => {
             Reading::InProgress { code: code.to_owned() }
         }
-        (Kind::Error, Some(code)) => Reading::Failed(refusal(code)),
-        (Kind::OrderResponse, _) if wrong_shape == Doubt::Unreadable => {
+        (Kind::Error, Field::Readable(code)) => Reading::Failed(refusal(code)),
+        (Kind::OrderResponse, _) if (200..300).contains(&status) => {
             Reading::Placed(placed(&parsed))
         }
         _ => nothing(wrong_shape),
@@ -228,7 +229,8 @@ fn failed_call(status: u16) -> Result<Doubt, Doubt> {
 
 fn listed(entry: &Body) -> Option<Listed> {
     let (order_id, attempt_id) = entry.notes()?;
-    Some(Listed { order_id, attempt_id, request_id: entry.request_id()?.to_owned() })
+    let Field::Readable(request_id) = entry.request_id() else { return None };
+    Some(Listed { order_id, attempt_id, request_id: request_id.to_owned() })
 }
 
 /// The facts of a purchase. The type alone says that it happened: a detail that cannot be read is

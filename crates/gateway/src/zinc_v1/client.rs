@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// The most entries asked for at once: a hundred long orders stay within [`LIST_BYTES_MAX`].
+/// The most entries asked for at once: a hundred long orders stay within `LIST_BYTES_MAX`.
 const LIST_LIMIT_MAX: u16 = 100;
 /// The largest page of the list that is read.
 const LIST_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;

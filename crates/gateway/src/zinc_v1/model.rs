@@ -37,6 +37,24 @@ pub(super) enum Kind {
     Other,
 }
 
+/// A field that decides: what is there but makes no sense is not the same as nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field<'a> {
+    Absent,
+    Unreadable,
+    Readable(&'a str),
+}
+
+impl<'a> Field<'a> {
+    fn of(value: Option<&'a Value>, makes_sense: impl Fn(&str) -> bool) -> Self {
+        match value {
+            None => Self::Absent,
+            Some(Value::String(text)) if makes_sense(text) => Self::Readable(text),
+            Some(_) => Self::Unreadable,
+        }
+    }
+}
+
 /// One parcel.
 pub(super) struct Tracking<'a>(&'a Value);
 
@@ -78,15 +96,14 @@ impl Body {
         }
     }
 
-    /// The code, unless it is no text that could be stored and shown.
-    pub(super) fn code(&self) -> Option<&str> {
-        let code = self.code.as_ref()?.as_str()?;
-        (!code.is_empty() && !code.contains(char::is_control)).then_some(code)
+    /// The code; readable when it is a text that can be stored and shown.
+    pub(super) fn code(&self) -> Field<'_> {
+        Field::of(self.code.as_ref(), |code| !code.is_empty() && !code.contains(char::is_control))
     }
 
-    /// The provider's id of the request, if it is one that can be stored and put into a path.
-    pub(super) fn request_id(&self) -> Option<&str> {
-        self.request_id.as_ref()?.as_str().filter(|id| is_id(id))
+    /// The provider's id of the request; readable when it can be stored and put into a path.
+    pub(super) fn request_id(&self) -> Field<'_> {
+        Field::of(self.request_id.as_ref(), is_id)
     }
 
     /// Our ids, when the entry carries notes of ours.

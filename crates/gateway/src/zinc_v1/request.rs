@@ -194,7 +194,7 @@ pub(super) mod tests {
     );
 
     #[test]
-    fn window_g4_the_same_purchase_gives_the_same_bytes_in_every_release() {
+    fn g4_the_same_purchase_gives_the_same_bytes_in_every_release() {
         let written = String::from_utf8(bytes(&purchase()).unwrap()).unwrap();
         assert_eq!(written, GOLDEN);
         assert_eq!(bytes(&purchase()), bytes(&purchase().clone()));

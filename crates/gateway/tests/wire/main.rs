@@ -126,7 +126,7 @@ async fn a_drip_of_single_bytes_does_not_outlive_the_deadline() {
 }
 
 #[tokio::test]
-async fn window_c9_a_connection_that_ends_before_or_within_the_answer_is_unknown_and_not_retried() {
+async fn point_c9_a_connection_that_ends_before_or_within_the_answer_is_unknown_and_not_retried() {
     let whole = http("200 OK", ACCEPTED);
     let cuts = [0, 5, whole.len() - ACCEPTED.len(), whole.len() - 1];
     for cut in cuts {
@@ -138,7 +138,7 @@ async fn window_c9_a_connection_that_ends_before_or_within_the_answer_is_unknown
 }
 
 #[tokio::test]
-async fn window_c9_a_reset_within_the_answer_is_unknown_and_not_retried() {
+async fn point_c9_a_reset_within_the_answer_is_unknown_and_not_retried() {
     let server = Server::start(|mut stream| async move {
         let whole = http("200 OK", ACCEPTED);
         let _ = stream.write_all(&whole.as_bytes()[..whole.len() - 3]).await;
@@ -229,7 +229,7 @@ impl BootClock for Fixed {
 }
 
 #[tokio::test]
-async fn window_g16_after_the_send_deadline_not_one_byte_leaves() {
+async fn g16_after_the_send_deadline_not_one_byte_leaves() {
     let server = Server::answering(http("200 OK", ACCEPTED)).await;
     let clock = Arc::new(Fixed(Duration::from_secs(100)));
     let provider = zinc_with(&server.address, clock);

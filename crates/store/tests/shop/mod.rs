@@ -1,5 +1,9 @@
 //! A fresh shop in a fresh database of a real server, for each test.
-#![allow(dead_code, clippy::allow_attributes, reason = "each test program uses another part of this")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test program uses another part of this"
+)]
 
 use orders_embedded::testing::shared_cluster;
 use orders_store::transact::Param;
@@ -28,7 +32,8 @@ pub fn address(database: &str, role: &str) -> String {
 
 /// A store on an address.
 pub fn store(database: &str, role: &str, schema: &str) -> Store {
-    let options = StoreOptions { schema: schema.into(), connections_max: 80, ..StoreOptions::default() };
+    let options =
+        StoreOptions { schema: schema.into(), connections_max: 80, ..StoreOptions::default() };
     Store::new(&address(database, role), &options).expect("a valid address")
 }
 
@@ -76,9 +81,10 @@ impl Shop {
 
     /// Places an order under a number; it waits for its payment.
     pub async fn place(&self, number: &str) -> Uuid {
-        let answer = call(&self.app, "place_order", &[("order_param", &order(number).to_string(), "jsonb")])
-            .await
-            .expect("place");
+        let answer =
+            call(&self.app, "place_order", &[("order_param", &order(number).to_string(), "jsonb")])
+                .await
+                .expect("place");
         answer["order_id"].as_str().unwrap().parse().unwrap()
     }
 
@@ -130,6 +136,151 @@ impl Shop {
     }
 }
 
+impl Shop {
+    /// Gives the shop a clock that the test owns (ruling 23): the real time plus a shift.
+    pub async fn own_clock(&self) {
+        self.sql("create table test_clock (shift interval not null)").await;
+        self.sql("insert into test_clock values ('0')").await;
+        self.sql("grant select on test_clock to public_orders_owner").await;
+        self.sql(
+            "create or replace function clock_now() returns timestamptz language sql volatile
+             return clock_timestamp() + (select t.shift from test_clock as t)",
+        )
+        .await;
+    }
+
+    /// Sets how far the shop's clock is from the real time.
+    pub async fn shift(&self, shift: &str) {
+        self.sql(&format!("update test_clock set shift = '{shift}'")).await;
+    }
+
+    /// A session that stays open, for transactions that stand while others run.
+    pub async fn session(&self, role: &str) -> tokio_postgres::Client {
+        let (client, connection) =
+            tokio_postgres::connect(&address(&self.database, role), tokio_postgres::NoTls).await.expect("connect");
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Waits for a level: until a condition holds, as the superuser sees it.
+    pub async fn until(&self, condition: &str) {
+        for _ in 0..4000 {
+            if self.text(condition).await == "true" {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("never became true: {condition}");
+    }
+
+    /// Waits until that many sessions wait for a lock.
+    pub async fn until_blocked(&self, sessions: u32) {
+        self.until(&format!(
+            "select count(*) >= {sessions} from pg_stat_activity
+              where datname = current_database() and wait_event_type = 'Lock'"
+        ))
+        .await;
+    }
+
+    /// Statements as the superuser with every trigger and foreign key off: what no wall can stop.
+    pub async fn by_force(&self, sql: &str) {
+        let session = self.session("postgres").await;
+        session.batch_execute(&format!("set session_replication_role = replica; {sql}")).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+
+    /// Calls `complete_order_processing` as the service.
+    pub async fn complete(&self, id: Uuid, request_id: &str, status: &str, last: &str) -> Value {
+        let uuid = id.to_string();
+        let args = [
+            ("order_uuid", uuid.as_str(), "uuid"),
+            ("zinc_request_id_param", request_id, "text"),
+            ("zinc_status_param", status, "text"),
+            ("final_status_param", last, "text"),
+        ];
+        call(&self.app, "complete_order_processing", &args).await.expect("complete_order_processing")
+    }
+
+    /// Calls `manually_complete_order` as the service, with or without a request id.
+    pub async fn by_word(&self, id: Uuid, request_id: Option<&str>) -> Value {
+        let uuid = id.to_string();
+        let mut args = vec![("order_uuid", uuid.as_str(), "uuid"), ("reason_param", "seen at Zinc", "text")];
+        args.extend(request_id.map(|given| ("zinc_request_id_param", given, "text")));
+        call(&self.app, "manually_complete_order", &args).await.expect("manually_complete_order")
+    }
+
+    /// Calls `recover_stuck_orders` with an age in minutes and a batch.
+    pub async fn recover(&self, age: i32, batch: i32) -> Value {
+        let options = json!({ "batch": batch }).to_string();
+        let args = [("max_age_minutes", &*age.to_string(), "integer"), ("options", &*options, "jsonb")];
+        call(&self.app, "recover_stuck_orders", &args).await.expect("recover_stuck_orders")
+    }
+
+    /// Records one setback and gives the word about it.
+    pub async fn setback(&self, id: Uuid, token: Uuid, words: &Setback<'_>) -> Result<String, orders_store::Error> {
+        let text = |value: Option<&str>| value.map_or("null".to_owned(), |v| format!("'{v}'"));
+        let sql = format!(
+            "select result from {}.record_setbacks('t', array['{id}'::uuid], array['{token}'::uuid],
+               array['{}'], array['code'], array['{}'], array[{}]::text[], array['{}'], array[{}]::text[],
+               array[{}]::text[], array[{}::bigint])",
+            self.schema, words.kind, words.outcome, text(words.settlement), words.after, text(words.review),
+            text(words.hold), words.delay_ms
+        );
+        let rows = self.app.query("test.setback", &sql, &[]).await?;
+        Ok(rows[0].get(0))
+    }
+
+    /// Records one acceptance and gives the word about it.
+    pub async fn accept(&self, id: Uuid, token: Uuid, request_id: &str) -> String {
+        self.text(&format!(
+            "select result from record_acceptances('t', 1000, array['{id}'::uuid], array['{token}'::uuid], array['{request_id}'])"
+        ))
+        .await
+    }
+
+    /// Everything that is stored about an order, to see that nothing changed.
+    pub async fn everything(&self, id: Uuid) -> String {
+        self.text(&format!(
+            "select jsonb_build_array((select to_jsonb(o) from orders as o where o.id = '{id}'),
+               (select jsonb_agg(to_jsonb(a) order by a.generation) from order_attempts as a where a.order_id = '{id}'),
+               (select jsonb_agg(to_jsonb(e) order by e.seq) from order_events as e where e.order_id = '{id}'),
+               (select jsonb_agg(to_jsonb(p)) from payments as p where p.order_id = '{id}'))"
+        ))
+        .await
+    }
+}
+
+/// What is recorded when a call ended in anything but an acceptance.
+pub struct Setback<'a> {
+    pub kind: &'a str,
+    pub outcome: &'a str,
+    pub settlement: Option<&'a str>,
+    pub after: &'a str,
+    pub review: Option<&'a str>,
+    pub hold: Option<&'a str>,
+    pub delay_ms: i64,
+}
+
+impl Setback<'_> {
+    /// The answer was lost: nobody knows.
+    pub const UNKNOWN: Setback<'static> = Setback {
+        kind: "answer_lost", outcome: "unknown", settlement: None, after: "submitting", review: None, hold: None, delay_ms: 0,
+    };
+    /// Refused, the key used up, a new key may follow.
+    pub const REFUSED: Setback<'static> = Setback {
+        kind: "purchase_refused", outcome: "refused", settlement: Some("key_used_up"), after: "pending",
+        review: None, hold: None, delay_ms: 0,
+    };
+    /// Given back before the first byte.
+    pub const RELEASED: Setback<'static> = Setback {
+        kind: "claim_released", outcome: "open", settlement: None, after: "pending", review: None, hold: None, delay_ms: 0,
+    };
+    /// Refused, and a person must look.
+    pub const REVIEW: Setback<'static> = Setback {
+        kind: "purchase_doubtful", outcome: "refused", settlement: None, after: "needs_review",
+        review: Some("odd_code"), hold: None, delay_ms: 0,
+    };
+}
+
 /// A good order.
 pub fn order(number: &str) -> Value {
     json!({
@@ -152,8 +303,10 @@ pub async fn call(
         .map(|(at, (name, _, kind))| format!("{name} => ${}::text::{kind}", at + 1))
         .collect();
     let sql = format!("select {}.{door}({})", store.schema(), list.join(", "));
-    let params: Vec<Param<'_>> =
-        args.iter().map(|(_, value, _)| (value as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT)).collect();
+    let params: Vec<Param<'_>> = args
+        .iter()
+        .map(|(_, value, _)| (value as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT))
+        .collect();
     let rows = store.query("test.call", &sql, &params).await?;
     Ok(rows[0].get::<_, Option<Value>>(0).unwrap_or(Value::Null))
 }

@@ -1,0 +1,236 @@
+//! What everything is wired from: the database (ours or yours), the partners, an engine.
+
+use crate::engine::chance::Chance;
+use crate::engine::{Engine, Options, Parts};
+use anyhow::{Context, bail};
+use clap::Args;
+use orders_core::gate::Gate;
+use orders_core::lease::Times;
+use orders_core::order::Retailer;
+use orders_core::private::Private;
+use orders_embedded::{Cluster, SUPERUSER, Source, default_data_dir};
+use orders_gateway::http::{Base, Client, SystemBootClock};
+use orders_gateway::provider::Provider;
+use orders_gateway::{stripe, zinc_v1};
+use orders_store::{Store, StoreOptions, schema};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which database, and which shop in it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseArgs {
+    /// The application's database. Without it the program runs a PostgreSQL of its own.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// The database as the role that installs and migrates; default: the application's.
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub migrate_database_url: Option<String>,
+    /// The schema of the shop.
+    #[arg(long, env = "ORDERS_SCHEMA", default_value = "public")]
+    pub schema: String,
+    /// Where the program's own PostgreSQL keeps its data.
+    #[arg(long, env = "ORDERS_DATA_DIR", value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    /// Which PostgreSQL the program runs: automatic, installed, carried, or a folder of programs.
+    #[arg(long, env = "ORDERS_POSTGRES", default_value = "automatic", value_name = "WHICH")]
+    pub postgres: Source,
+}
+
+/// An open database: ours, which ends with this value, or yours.
+pub struct Database {
+    cluster: Option<Cluster>,
+    app_address: String,
+    admin_address: Option<String>,
+    schema: String,
+}
+
+impl DatabaseArgs {
+    /// Starts the program's own PostgreSQL, or takes the one that is given.
+    pub async fn open(&self) -> anyhow::Result<Database> {
+        let schema = self.schema.clone();
+        let names = schema::names(&schema)?;
+        if let Some(address) = &self.database_url {
+            return Ok(Database {
+                cluster: None,
+                app_address: address.clone(),
+                admin_address: self.migrate_database_url.clone(),
+                schema,
+            });
+        }
+        let options = orders_embedded::Options {
+            data_dir: self.data_dir.clone().unwrap_or_else(default_data_dir),
+            source: self.postgres.clone(),
+            ..orders_embedded::Options::default()
+        };
+        let cluster = tokio::task::spawn_blocking(move || Cluster::start(&options))
+            .await
+            .context("starting the database")??;
+        Ok(Database {
+            app_address: cluster.connection_string("postgres", &names.app),
+            admin_address: Some(cluster.connection_string("postgres", SUPERUSER)),
+            cluster: Some(cluster),
+            schema,
+        })
+    }
+}
+
+impl Database {
+    /// A line for people about which server this is.
+    pub fn describe(&self) -> String {
+        match &self.cluster {
+            Some(cluster) => {
+                format!("{} in {}", cluster.server(), cluster.data_dir().display())
+            }
+            None => "the PostgreSQL at DATABASE_URL".to_owned(),
+        }
+    }
+
+    /// The address for another process of this program.
+    pub fn app_address(&self) -> &str {
+        &self.app_address
+    }
+
+    /// Connected as the application.
+    pub fn app(&self, connections_max: usize) -> anyhow::Result<Store> {
+        Ok(Store::new(&self.app_address, &self.options(connections_max))?)
+    }
+
+    /// Connected as the role that installs.
+    pub fn admin(&self) -> anyhow::Result<Store> {
+        let address = self.admin_address.as_ref().unwrap_or(&self.app_address);
+        Ok(Store::new(address, &self.options(2))?)
+    }
+
+    /// Installs or updates the shop in the program's own PostgreSQL; with DATABASE_URL that is left
+    /// to `atomic-orders migrate`.
+    pub async fn prepare(&self) -> anyhow::Result<()> {
+        if self.cluster.is_some() {
+            schema::install(&self.admin()?).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops the program's own PostgreSQL.
+    pub async fn close(self) -> anyhow::Result<()> {
+        let Some(cluster) = self.cluster else { return Ok(()) };
+        tokio::task::spawn_blocking(move || cluster.stop()).await??;
+        Ok(())
+    }
+
+    fn options(&self, connections_max: usize) -> StoreOptions {
+        StoreOptions { connections_max, schema: self.schema.clone(), ..StoreOptions::default() }
+    }
+}
+
+/// Who buys and who is paid.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Partners")]
+pub struct PartnerArgs {
+    /// Where Zinc's API v1 is.
+    #[arg(long, env = "ZINC_URL", default_value = "https://api.zinc.io/v1", value_name = "URL")]
+    pub zinc_url: String,
+    /// Zinc's client token.
+    #[arg(long, env = "ZINC_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub zinc_token: Option<String>,
+    /// The retailers that the Zinc account serves.
+    #[arg(long, env = "ZINC_RETAILERS", value_delimiter = ',', default_value = "amazon")]
+    pub zinc_retailers: Vec<String>,
+    /// Where Stripe's API is.
+    #[arg(long, env = "STRIPE_URL", default_value = "https://api.stripe.com/v1", value_name = "URL")]
+    pub stripe_url: String,
+    /// Stripe's secret key; one restricted to reading payments is enough.
+    #[arg(long, env = "STRIPE_KEY", hide_env_values = true, value_name = "KEY")]
+    pub stripe_key: Option<String>,
+    /// Take payments of Stripe's live mode only. Without it, test mode only.
+    #[arg(long, env = "STRIPE_LIVE")]
+    pub live: bool,
+}
+
+/// How the engine works.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct EngineArgs {
+    /// The worker's name in the history; default: made from the process.
+    #[arg(long, env = "ORDERS_WORKER")]
+    pub worker: Option<String>,
+    /// The most calls to the provider at once.
+    #[arg(long, env = "ORDERS_IN_FLIGHT", default_value_t = 64)]
+    pub in_flight: usize,
+    /// How long a claim is held, in milliseconds.
+    #[arg(long, env = "ORDERS_LEASE_MS", default_value_t = 60_000)]
+    pub lease_ms: u64,
+    /// The hard limit of one call to the provider, in milliseconds.
+    #[arg(long, env = "ORDERS_CALL_MS", default_value_t = 30_000)]
+    pub call_ms: u64,
+}
+
+/// Makes an engine from its arguments.
+pub async fn engine(
+    store: Store,
+    partners: &PartnerArgs,
+    args: &EngineArgs,
+    gate: Arc<dyn Gate>,
+    seed: [u8; 32],
+) -> anyhow::Result<Arc<Engine>> {
+    let call = Duration::from_millis(args.call_ms);
+    let http = Client::new(Arc::new(SystemBootClock)).context("setting up TLS")?;
+    let worker = args.worker.clone().unwrap_or_else(|| worker_name(seed));
+    let options = Options {
+        worker,
+        times: Times { lease: Duration::from_millis(args.lease_ms), call },
+        in_flight_max: args.in_flight,
+        live_mode: partners.live,
+        ..Options::default()
+    };
+    let settings = orders_store::settings::read(&store).await?;
+    let parts = Parts {
+        store,
+        provider: Arc::new(provider(partners, call, settings.processing_bound, http.clone())?),
+        stripe: payments(partners, http)?,
+        gate,
+        clock: Arc::new(SystemBootClock),
+        chance: Chance::seeded(seed),
+    };
+    Ok(Engine::prepare(parts, options).await?)
+}
+
+fn provider(
+    partners: &PartnerArgs,
+    call_timeout: Duration,
+    processing_bound: Duration,
+    http: Client,
+) -> anyhow::Result<Provider> {
+    let Some(token) = &partners.zinc_token else {
+        bail!("no token for Zinc: set ZINC_TOKEN, or use `atomic-orders up` for a sandbox")
+    };
+    let base = Base::parse(&partners.zinc_url).context("--zinc-url")?;
+    let mut config = zinc_v1::Config::new(base, Private::new(token.clone()));
+    config.call_timeout = call_timeout;
+    config.processing_bound = processing_bound;
+    config.retailers = partners
+        .zinc_retailers
+        .iter()
+        .map(|name| Retailer::parse(name).with_context(|| format!("--zinc-retailers: {name:?} is not a retailer we know")))
+        .collect::<Result<_, _>>()?;
+    Ok(Provider::ZincV1(zinc_v1::Client::new(http, config)?))
+}
+
+fn payments(partners: &PartnerArgs, http: Client) -> anyhow::Result<Option<Arc<stripe::Client>>> {
+    let Some(key) = &partners.stripe_key else {
+        tracing::warn!("no STRIPE_KEY: orders that wait for their payment will go on waiting");
+        return Ok(None);
+    };
+    let config = stripe::Config {
+        base: Base::parse(&partners.stripe_url).context("--stripe-url")?,
+        key: Private::new(key.clone()),
+        call_timeout: Duration::from_secs(10),
+    };
+    Ok(Some(Arc::new(stripe::Client::new(http, config)?)))
+}
+
+/// A name that tells this process from others: its number, and chance for machines that share it.
+fn worker_name(seed: [u8; 32]) -> String {
+    format!("worker-{}-{:02x}{:02x}", std::process::id(), seed[0], seed[1])
+}

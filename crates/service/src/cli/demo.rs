@@ -1,0 +1,211 @@
+//! `demo`: real invoices, partners that lose answers and lie, an engine that is killed on the way,
+//! and the proof that each order was bought exactly once.
+//!
+//! Everything is real but the partners: the database, the HTTP, the processes, the kills. The proof
+//! is read from the provider's own ledger, which shares no code with the engine.
+
+mod invoices;
+mod proof;
+mod worker;
+
+use super::NOT_GOOD;
+use crate::app::{Database, DatabaseArgs};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use orders_sandbox::{Faults, Options, Running, World};
+use orders_store::{Store, read, schema, settings};
+use serde_json::Value;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use worker::Worker;
+
+/// Real invoices, a lying provider, a killed engine, and the proof that each was bought once.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the database and the ledgers are kept; default: a temporary folder, removed at the end.
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<std::path::PathBuf>,
+    /// Which PostgreSQL to run: automatic, installed, carried, or a folder of programs.
+    #[arg(long, default_value = "automatic", value_name = "WHICH")]
+    postgres: orders_embedded::Source,
+    /// Seed of the partners' misbehaviour.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How often the engine is killed on the way.
+    #[arg(long, default_value_t = 3)]
+    kills: u32,
+    /// The proof as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The whole demonstration ends by then, good or not.
+const LIMIT: Duration = Duration::from_secs(600);
+
+impl Demo {
+    /// Runs the demonstration; succeeds only if everything holds.
+    pub async fn run(self, seed: [u8; 32]) -> anyhow::Result<ExitCode> {
+        let folder = Folder::make(self.data_dir.clone(), seed)?;
+        self.say("Starting a PostgreSQL of our own …");
+        let database = DatabaseArgs {
+            database_url: None,
+            migrate_database_url: None,
+            schema: "public".into(),
+            data_dir: Some(folder.path.join("database")),
+            postgres: self.postgres.clone(),
+        }
+        .open()
+        .await?;
+        self.say(&format!("  {}", database.describe()));
+        let admin = database.admin()?;
+        schema::install(&admin).await?;
+        hurry(&admin).await?;
+        let partners = partners(&folder.path, self.seed).await?;
+        self.say(&format!("Sandbox partners with faults (seed {}) at {}", self.seed, partners.base_url()));
+        let store = database.app(16)?;
+        let shop = invoices::place_and_pay(&store, &partners.world).await?;
+        self.say(&format!(
+            "Real invoices: {} read, {} accepted and paid, {} rejected ({})",
+            shop.read, shop.accepted(), shop.rejected, shop.reasons
+        ));
+        let kills = self.drive(&database, &store, &partners, shop.accepted()).await?;
+        let proof = proof::gather(&store, &partners.world, &shop, kills).await?;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&proof.json())?);
+        } else {
+            println!("{}", proof.table());
+        }
+        partners.stop().await;
+        database.close().await?;
+        folder.remove();
+        Ok(if proof.holds(self.kills) { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })
+    }
+
+    /// Runs the engine as a child, kills it on the way, and waits until nothing is under way.
+    async fn drive(
+        &self,
+        database: &Database,
+        store: &Store,
+        partners: &Running,
+        orders: usize,
+    ) -> anyhow::Result<u32> {
+        let bar = progress(orders as u64, self.json);
+        let begun = Instant::now();
+        let mut worker = Worker::start(database.app_address(), partners)?;
+        let mut kills = 0;
+        loop {
+            let health = read::health(store).await?;
+            let done = ended(&health);
+            bar.set_position(done);
+            bar.set_message(line(&health));
+            // One kill after each equal part of the work, always with calls under way.
+            let next = (orders as u64) * u64::from(kills + 1) / u64::from(self.kills + 1);
+            if kills < self.kills && submitted(&health) >= next && count(&health, "submitting") > 0 {
+                worker.kill().await?;
+                kills += 1;
+                bar.println(format!("  SIGKILL to the engine ({kills} of {}), and a new one", self.kills));
+                worker = Worker::start(database.app_address(), partners)?;
+            }
+            if done >= orders as u64 {
+                break;
+            }
+            anyhow::ensure!(begun.elapsed() < LIMIT, "not done after {} s: {health}", LIMIT.as_secs());
+            worker.check()?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bar.finish_and_clear();
+        worker.stop().await?;
+        self.say(&format!("All orders ended after {:.1} s.", begun.elapsed().as_secs_f64()));
+        Ok(kills)
+    }
+
+    fn say(&self, text: &str) {
+        if self.json {
+            eprintln!("{text}");
+        } else {
+            println!("{text}");
+        }
+    }
+}
+
+/// The sandbox works in seconds what takes a provider minutes, so the shop's times follow. They keep
+/// their order: the provider's bound is not shorter here than there.
+async fn hurry(admin: &Store) -> anyhow::Result<()> {
+    for (name, value) in [
+        ("processing_bound_ms", "1500"),
+        ("poll_ms", "700"),
+        ("repeat_first_ms", "200"),
+        ("renew_first_ms", "300"),
+        ("account_pause_ms", "1000"),
+    ] {
+        settings::set(admin, name, value).await?;
+    }
+    Ok(())
+}
+
+async fn partners(folder: &std::path::Path, seed: u64) -> anyhow::Result<Running> {
+    let ledger = folder.join("ledgers");
+    std::fs::create_dir_all(&ledger)?;
+    let mut options = Options { ledger_folder: Some(ledger), ..Options::default() };
+    options.zinc.faults = Faults { seed, buy_late_ms: 800, slow_ms: 100, ..Faults::demo() };
+    options.zinc.seed = seed;
+    options.zinc.latency_ms = 40;
+    options.zinc.processing_bound_ms = 1_000;
+    options.zinc.placed_after_ms = 500;
+    options.zinc.delivered_after_ms = 500;
+    Ok(World::start(options).await?)
+}
+
+/// Orders that need nothing any more: at an end, or with a person.
+fn ended(health: &Value) -> u64 {
+    ["completed", "cancelled", "failed", "needs_review"].iter().map(|s| count(health, s)).sum()
+}
+
+/// Orders that the provider has or had.
+fn submitted(health: &Value) -> u64 {
+    ended(health) + count(health, "submitted_to_zinc") + count(health, "processing")
+}
+
+fn count(health: &Value, status: &str) -> u64 {
+    health["orders"][status].as_u64().unwrap_or(0)
+}
+
+fn line(health: &Value) -> String {
+    ["pending", "submitting", "submitted_to_zinc", "processing", "completed", "needs_review"]
+        .map(|status| format!("{status} {}", count(health, status)))
+        .join(" · ")
+}
+
+fn progress(orders: u64, quiet: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}");
+    ProgressBar::new(orders).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// The demonstration's folder: given and kept, or temporary and removed.
+struct Folder {
+    path: std::path::PathBuf,
+    temporary: bool,
+}
+
+impl Folder {
+    fn make(given: Option<std::path::PathBuf>, seed: [u8; 32]) -> anyhow::Result<Self> {
+        let temporary = given.is_none();
+        let path = given.unwrap_or_else(|| {
+            let name = format!("atomic-orders-demo-{:02x}{:02x}{:02x}{:02x}", seed[0], seed[1], seed[2], seed[3]);
+            std::env::temp_dir().join(name)
+        });
+        std::fs::create_dir_all(&path)?;
+        Ok(Self { path, temporary })
+    }
+
+    fn remove(self) {
+        if self.temporary {
+            // A folder that stays behind in the temporary folder harms nobody.
+            let _ = std::fs::remove_dir_all(self.path);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! A gate that kills this very process at a named point: how tests and the demonstration crash an
+//! engine exactly where it hurts. Reached by a hidden flag only.
+
+use orders_core::gate::{Gate, Open, Point};
+use rustix::process::{Pid, Signal, getpid, kill_process};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// `point:n`: die at the n-th passing of the point.
+#[derive(Debug, Clone, Copy)]
+pub struct DieAt {
+    point: Point,
+    passing: u32,
+}
+
+impl FromStr for DieAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, passing) = text.split_once(':').unwrap_or((text, "1"));
+        let names = || Point::ALL.map(Point::name).join(", ");
+        Ok(Self {
+            point: Point::parse(name).ok_or_else(|| format!("no such point; there are {}", names()))?,
+            passing: passing.parse().map_err(|_| "after the colon: which passing, from 1".to_owned())?,
+        })
+    }
+}
+
+/// The gate for an optional point of death.
+pub fn gate(die_at: Option<DieAt>) -> Arc<dyn Gate> {
+    match die_at {
+        None => Arc::new(Open),
+        Some(at) => Arc::new(Deadly { at, passed: AtomicU32::new(0) }),
+    }
+}
+
+struct Deadly {
+    at: DieAt,
+    passed: AtomicU32,
+}
+
+impl Gate for Deadly {
+    fn pass(&self, point: Point) {
+        if point == self.at.point && self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.at.passing {
+            let this: Pid = getpid();
+            // Nothing runs after this: no destructor, no flush, as in a real crash.
+            let _ = kill_process(this, Signal::KILL);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! One order's way to the provider: claim with intent, one call, the answer to the recorder.
+//!
+//! Promise: each claim leads to at most one call, of the committed bytes; the call ends by its hard
+//! deadline, and no byte of it is written after that deadline. // G3, G4, G16
+
+use super::record::Answered;
+use super::stats::Stats;
+use super::{Engine, record};
+use orders_core::attempt::Purchase;
+use orders_core::gate::Point;
+use orders_core::id;
+use orders_core::outcome::{Answer, Doubt};
+use orders_core::plan::{Intent, Sent, before_send};
+use orders_gateway::provider::CallLimits;
+use orders_store::Error;
+use orders_store::claim::{ClaimOptions, Claimed, DueOrder, Plan, Planned, claim};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+impl Engine {
+    /// Claims and sends what is due, until the stop.
+    pub(crate) async fn submit_due(self: Arc<Self>, stop: CancellationToken, cut: CancellationToken) {
+        while !stop.is_cancelled() {
+            let permit = tokio::select! {
+                permit = Arc::clone(&self.permits).acquire_owned() => permit,
+                () = stop.cancelled() => return,
+            };
+            let Ok(first) = permit else { return };
+            let mut permits = vec![first];
+            while permits.len() < self.options.batch_max
+                && let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
+            {
+                permits.push(permit);
+            }
+            match self.claim(permits.len(), None).await {
+                Ok(claims) if claims.is_empty() => {
+                    drop(permits);
+                    self.wait_for_work(&stop).await;
+                }
+                Ok(claims) => {
+                    let boot = self.clock.now();
+                    for (claimed, permit) in claims.into_iter().zip(permits) {
+                        tokio::spawn(Arc::clone(&self).send(claimed, boot, permit, cut.clone(), None));
+                    }
+                }
+                Err(error) => {
+                    drop(permits);
+                    self.fault("submit", &error);
+                    Self::pause(Duration::from_secs(1), &stop).await;
+                }
+            }
+        }
+    }
+
+    async fn wait_for_work(&self, stop: &CancellationToken) {
+        tokio::select! {
+            () = tokio::time::sleep(self.options.idle) => {}
+            () = self.wake.notified() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// Drives one order now. Nothing is returned when it cannot be claimed.
+    pub async fn submit_one(self: &Arc<Self>, order: Uuid) -> Result<Option<record::Ended>, Error> {
+        let permit = tokio::time::timeout(
+            Duration::from_secs(2),
+            Arc::clone(&self.permits).acquire_owned(),
+        );
+        let Ok(Ok(permit)) = permit.await else { return Ok(None) };
+        let Some(claimed) = self.claim(1, Some(order)).await?.pop() else { return Ok(None) };
+        let (tell, told) = oneshot::channel();
+        let boot = self.clock.now();
+        let cut = CancellationToken::new();
+        tokio::spawn(Arc::clone(self).send(claimed, boot, permit, cut, Some(tell)));
+        Ok(told.await.ok())
+    }
+
+    /// Claims up to `batch_max` orders, each with its committed intent.
+    async fn claim(&self, batch_max: usize, only: Option<Uuid>) -> Result<Vec<Claimed>, Error> {
+        let facts = self.provider.facts();
+        let options = ClaimOptions {
+            provider: "zinc_v1".into(),
+            worker: self.options.worker.clone(),
+            token: self.chance.token(),
+            lease: self.options.times.lease,
+            call: self.options.times.call,
+            key_life: facts.key_lifetime,
+            batch_max,
+            only,
+        };
+        let claims = claim(&self.store, options, self.plan(), Arc::clone(&self.gate)).await?;
+        Stats::add(&self.stats.claimed, claims.len());
+        Stats::add(&self.stats.repeated, claims.iter().filter(|one| one.calls > 1).count());
+        if !claims.is_empty() {
+            self.gate.pass(Point::IntentCommitted);
+        }
+        Ok(claims)
+    }
+
+    /// The pure plan of a locked order: what it sends, and the bytes when the attempt is new.
+    fn plan(&self) -> Plan {
+        let limits = self.settings.limits;
+        let secret = self.settings.shop_secret.clone();
+        let provider = Arc::clone(&self.provider);
+        Arc::new(move |order: &DueOrder| match before_send(order.generation, order.open, &limits) {
+            Intent::Repeat(generation) => Planned::Repeat { generation },
+            Intent::Review(reason) => Planned::Review(reason.to_owned()),
+            Intent::Leave => Planned::Leave,
+            Intent::Open(generation) => {
+                let attempt_id = id::attempt_id(&secret, order.id, generation);
+                let provider_key = id::provider_key(&secret, order.id, generation);
+                let Some(purchase) = purchase(order, attempt_id, provider_key) else {
+                    return Planned::Review("retailer_unknown".to_owned());
+                };
+                match provider.request_bytes(&purchase) {
+                    Ok(body) => Planned::Open { generation, attempt_id, provider_key, body },
+                    Err(reason) => Planned::Review(format!("cannot be sent: {reason}").chars().take(100).collect()),
+                }
+            }
+        })
+    }
+
+    /// Makes the one call of a claim and hands its answer to the recorder.
+    async fn send(
+        self: Arc<Self>,
+        claimed: Claimed,
+        claimed_at: Duration,
+        permit: OwnedSemaphorePermit,
+        cut: CancellationToken,
+        tell: Option<oneshot::Sender<record::Ended>>,
+    ) {
+        // Both ends of the call are counted from the claim, on a clock that suspends do not stop:
+        // a worker that wakes late finds the time over and writes nothing. // ruling 10
+        let end = claimed_at + self.options.times.call;
+        let left = end.saturating_sub(self.clock.now());
+        let limits = CallLimits { send_until: end, total: left };
+        Stats::add(&self.stats.sent, 1);
+        let answer = tokio::select! {
+            answer = self.provider.create(&claimed.body, limits, &*self.gate) => answer,
+            () = cut.cancelled() => Answer::Unknown { doubt: Doubt::Stopped, retry_after: None },
+        };
+        self.gate.pass(Point::AnswerRead);
+        let sent =
+            Sent { generation: claimed.generation.unsigned_abs(), calls: claimed.calls };
+        let answered = Answered::Call(record::Call {
+            order_id: claimed.order_id,
+            token: claimed.token,
+            sent,
+            answer,
+            record_until: claimed_at + self.options.times.lease,
+            tell,
+        });
+        // The recorder outlives every call; if it is gone the lease ends and the attempt is unknown.
+        let _ = self.answers.send(answered).await;
+        drop(permit);
+    }
+
+    /// Counts and logs a loop's error once.
+    pub(crate) fn fault(&self, which: &'static str, error: &Error) {
+        Stats::add(&self.stats.faults, 1);
+        tracing::warn!(which, error = %error, "a turn of the loop failed and will be tried again");
+    }
+}
+
+/// The purchase that an order asks for; nothing when the program does not know its retailer.
+fn purchase(order: &DueOrder, attempt_id: Uuid, provider_key: Uuid) -> Option<Purchase> {
+    Some(Purchase {
+        order_id: order.id,
+        attempt_id,
+        provider_key,
+        retailer: Engine::retailer(&order.retailer)?,
+        items: order.items.clone(),
+        price_cap_minor: order.price_cap_minor,
+        shipping_method: order.shipping_method,
+        is_gift: order.is_gift,
+        gift_message: order.gift_message.clone(),
+        recipient: order.recipient.clone(),
+    })
+}
