@@ -122,8 +122,7 @@ pub struct Recipient {
     pub zip_code: String,
     /// Town.
     pub city: String,
-    /// State or county; some countries have none, so it may be empty there.
-    #[serde(default)]
+    /// State or county. The provider wants one for every country (Zinc v1, 2.2).
     pub state: String,
     /// ISO 3166 code of two letters.
     pub country: String,
@@ -299,7 +298,7 @@ impl Recipient {
         found.text("recipient.address_line2", &self.address_line2, 0, 100);
         found.text("recipient.zip_code", &self.zip_code, 1, 20);
         found.text("recipient.city", &self.city, 1, 60);
-        found.text("recipient.state", &self.state, 0, 60);
+        found.text("recipient.state", &self.state, 1, 60);
         found.text("recipient.phone_number", &self.phone_number, 5, 30);
         found.text("recipient.instructions", &self.instructions, 0, 240);
         if self.country.len() != 2 || !self.country.bytes().all(|b| b.is_ascii_uppercase()) {
@@ -368,7 +367,7 @@ mod tests {
                 address_line2: String::new(),
                 zip_code: "SW1A 1AA".into(),
                 city: "London".into(),
-                state: String::new(),
+                state: "Greater London".into(),
                 country: "GB".into(),
                 phone_number: "+44 20 7946 0000".into(),
                 instructions: String::new(),

@@ -3,6 +3,7 @@
 //! Reading order: [`engine`] (what buys), [`app`] (what everything is wired from), [`api`] (what
 //! others call), [`cli`] (what people type), [`import`] (how orders get in from files).
 
+pub mod api;
 pub mod engine;
 pub mod import;
 pub mod app;

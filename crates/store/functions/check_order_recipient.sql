@@ -14,7 +14,7 @@ begin
   end if;
   with known (field, chars_min, chars_max) as (values
     ('first_name', 1, 60), ('last_name', 1, 60), ('address_line1', 1, 100), ('address_line2', 0, 100),
-    ('zip_code', 1, 20), ('city', 1, 60), ('state', 0, 60), ('country', 2, 2), ('phone_number', 5, 30),
+    ('zip_code', 1, 20), ('city', 1, 60), ('state', 1, 60), ('country', 2, 2), ('phone_number', 5, 30),
     ('instructions', 0, 240))
   select coalesce(k.field, given.field) || ' ' || case when k.field is null then 'is not known'
            else text_fault(recipient -> k.field, k.chars_min, k.chars_max) end

@@ -18,6 +18,8 @@ pub struct Door {
     pub params: Vec<DoorParam>,
     /// Whether it answers rows instead of one value.
     pub returns_rows: bool,
+    /// Whether it answers nothing at all (`void`).
+    pub returns_nothing: bool,
     /// Whether it may write; one that may not can be called with GET.
     pub writes: bool,
 }
@@ -67,6 +69,7 @@ fn door(row: &tokio_postgres::Row) -> Door {
             .collect(),
         returns_rows: row.get(4),
         writes: row.get(5),
+        returns_nothing: row.get(6),
     }
 }
 

@@ -122,6 +122,7 @@ fn address(recipient: &Recipient) -> Result<ShippingAddress<'_>, CannotBuild> {
         ("address_line1", &recipient.address_line1),
         ("zip_code", &recipient.zip_code),
         ("city", &recipient.city),
+        ("state", &recipient.state),
         ("country", &recipient.country),
         ("phone_number", &recipient.phone_number),
     ];

@@ -66,6 +66,8 @@ pub struct Settings {
     /// Draw what the contract leaves open: the status of errors, several retailer orders for a
     /// request, tracking as one object.
     pub quirks: bool,
+    /// The retailers that the managed account serves. The provider documents only `amazon`.
+    pub managed_retailers: Vec<String>,
     /// Keep the requests' texts in memory to echo them as they came. Without, reads echo what the
     /// ledger knows.
     pub keep_bodies: bool,
@@ -87,6 +89,7 @@ impl Default for Settings {
             list_unfinished: false,
             list_as_object: false,
             quirks: true,
+            managed_retailers: vec!["amazon".to_owned()],
             keep_bodies: true,
             faults: Faults::none(),
         }
@@ -108,6 +111,7 @@ pub struct Zinc {
     book: Mutex<Book>,
     clock: Arc<dyn Clock>,
     authorization: String,
+    managed_retailers: Vec<String>,
 }
 
 impl std::fmt::Debug for Zinc {
@@ -126,8 +130,9 @@ impl Zinc {
     ) -> Result<Self, Error> {
         settings.faults = settings.faults.checked()?;
         let token = STANDARD.encode(format!("{}:", settings.token));
-        let book = Book::new(settings, Ledger::open(path, durable)?);
-        Ok(Self { book: Mutex::new(book), clock, authorization: format!("Basic {token}") })
+        let managed_retailers = settings.managed_retailers.clone();
+        let book = Mutex::new(Book::new(settings, Ledger::open(path, durable)?));
+        Ok(Self { book, clock, authorization: format!("Basic {token}"), managed_retailers })
     }
 
     /// The faults in force.
@@ -248,7 +253,7 @@ impl Zinc {
         match method {
             "POST" if request_id.is_empty() => {
                 // Reading and hashing need no lock.
-                let (request, sha256) = (Request::parse(body), Digest::of(body));
+                let (request, sha256) = (Request::parse(body, &self.managed_retailers), Digest::of(body));
                 let mut book = self.book();
                 if book.ledger.failure().is_some() {
                     return Reply::page(500);

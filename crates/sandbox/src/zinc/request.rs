@@ -83,9 +83,9 @@ const GIFT_MESSAGE_LINES_MAX: usize = 9;
 
 impl Request {
     /// Read a body.
-    pub(super) fn parse(bytes: &[u8]) -> Self {
+    pub(super) fn parse(bytes: &[u8], managed_retailers: &[String]) -> Self {
         match serde_json::from_slice::<Body>(bytes) {
-            Ok(body) => body.validated(),
+            Ok(body) => body.validated(managed_retailers),
             Err(error) => Self::misshapen(bytes, &error),
         }
     }
@@ -111,7 +111,7 @@ impl Request {
 }
 
 impl Body {
-    fn validated(self) -> Request {
+    fn validated(self, managed_retailers: &[String]) -> Request {
         let mut wrong = Vec::new();
         let mut demand = |holds: bool, message: &str| {
             if !holds {
@@ -144,7 +144,7 @@ impl Body {
             self.zma_discount.is_none_or(|percent| (-50.0..=0.0).contains(&percent)),
             "zma_discount lies between -50 and 0",
         );
-        self.check_account(&mut demand);
+        self.check_account(managed_retailers, &mut demand);
         let notes = self.client_notes.unwrap_or(Notes { order_id: None, attempt_id: None });
         Request {
             key: self.idempotency_key,
@@ -176,7 +176,7 @@ impl Body {
     }
 
     /// A managed account pays for itself; any other needs to be told how.
-    fn check_account(&self, demand: &mut impl FnMut(bool, &str)) {
+    fn check_account(&self, managed_retailers: &[String], demand: &mut impl FnMut(bool, &str)) {
         let own = [
             ("billing_address", self.billing_address.is_some()),
             ("payment_method", self.payment_method.is_some()),
@@ -187,8 +187,11 @@ impl Body {
             let problem = if managed { "must be absent with addax" } else { "is missing" };
             demand(given != managed, &format!("{name} {problem}"));
         }
-        let amazon = self.retailer.as_deref() == Some("amazon");
-        demand(!managed || amazon, "addax is for amazon only");
+        let served = self
+            .retailer
+            .as_ref()
+            .is_some_and(|retailer| managed_retailers.contains(retailer));
+        demand(!managed || served, "addax does not serve this retailer");
     }
 }
 

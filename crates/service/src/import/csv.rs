@@ -26,7 +26,7 @@ const OF_ORDER: [(&str, bool); 19] = [
     ("recipient_address_line2", false),
     ("recipient_zip_code", true),
     ("recipient_city", true),
-    ("recipient_state", false),
+    ("recipient_state", true),
     ("recipient_country", true),
     ("recipient_phone_number", true),
     ("recipient_instructions", false),

@@ -287,7 +287,7 @@ pub fn order(number: &str) -> Value {
         "order_number": number, "retailer": "amazon_uk", "currency": "GBP", "total_minor": 1530,
         "items": [{"product_id": "85123A", "title": "lantern", "quantity": 6, "unit_price_minor": 255}],
         "recipient": {"first_name": "Ada", "last_name": "Miller", "address_line1": "12 Elm Street",
-            "zip_code": "SW1A 1AA", "city": "London", "country": "GB", "phone_number": "+442079460000"}
+            "zip_code": "SW1A 1AA", "city": "London", "state": "Greater London", "country": "GB", "phone_number": "+442079460000"}
     })
 }
 

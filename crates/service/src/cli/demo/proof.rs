@@ -106,6 +106,7 @@ impl Proof {
             && self.stuck == 0
             && self.completed + in_review == self.orders
             && self.orders > 400
+            && self.ledger.orders_bought_once > 400
             && self.unknown_met > 0
             && self.kills >= kills_wanted
     }
@@ -119,7 +120,7 @@ impl Proof {
         let in_review: usize = self.review.values().sum();
         row("orders placed and paid", self.orders.to_string(), "> 400");
         row("purchases in the provider's ledger (live)", self.ledger.live_purchases.to_string(), "");
-        row("orders bought exactly once", self.ledger.orders_bought_once.to_string(), "");
+        row("orders bought exactly once", self.ledger.orders_bought_once.to_string(), "> 400");
         row("orders bought more than once", self.ledger.duplicates.len().to_string(), "0");
         row("orders lost (neither bought nor with a person)", self.lost.len().to_string(), "0");
         row("orders believed bought, unknown to the ledger", self.imagined.len().to_string(), "0");

@@ -11,7 +11,7 @@ fn order(number: &str) -> Value {
         "total_minor": 510, "shipping_method": "free",
         "recipient": {
             "first_name": "Ada", "last_name": "Miller", "address_line1": "12 Elm Street",
-            "zip_code": "SW1A 1AA", "city": "London", "country": "GB",
+            "zip_code": "SW1A 1AA", "city": "London", "state": "Kent", "country": "GB",
             "phone_number": "+44 20 7946 0000",
         },
     })

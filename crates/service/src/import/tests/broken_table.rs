@@ -7,13 +7,13 @@ use proptest::prelude::*;
 
 const HEADER: &str = "order_number,retailer,currency,total,gift_message,is_gift,\
     recipient_first_name,recipient_last_name,recipient_address_line1,recipient_zip_code,\
-    recipient_city,recipient_country,recipient_phone_number,product_id,title,quantity,unit_price";
-const COLUMNS: usize = 17;
+    recipient_city,recipient_country,recipient_phone_number,product_id,title,quantity,unit_price,recipient_state";
+const COLUMNS: usize = 18;
 
 /// A row of order `number` with one cell after another replaced.
 fn row(number: &str, changes: &[(&str, &str)]) -> String {
     let good = format!(
-        "{number},amazon_uk,GBP,,,,Ada,Miller,12 Elm Street,SW1A 1AA,London,GB,020 7946 0000,P1,tea,2,2.55"
+        "{number},amazon_uk,GBP,,,,Ada,Miller,12 Elm Street,SW1A 1AA,London,GB,020 7946 0000,P1,tea,2,2.55,Kent"
     );
     let mut cells: Vec<&str> = good.split(',').collect();
     for (name, value) in changes {
