@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 /// `info` for this program.
 pub fn start() {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,orders_service=info,atomic_orders=info"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,orders_service=info,deadpool=off"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         logs.with_target(false).compact().init();

@@ -36,6 +36,7 @@ begin
       left join order_attempts as a on a.order_id = o.id and a.settled_at is null
      where case when a.order_id is null then w.body is not null and w.generation = o.generation + 1
            else w.body is null and a.generation = w.generation and a.lease_token is null and a.provider = provider_param
+             and a.outcome in ('open', 'unknown')
              and coalesce(a.key_dead_at > at, true) and coalesce(a.call_deadline_at + bound <= at, true) end
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,

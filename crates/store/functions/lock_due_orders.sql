@@ -1,7 +1,8 @@
 -- Purpose: the first half of the one claim operation: locks the orders that may be sent now, oldest
 --          due first, and gives everything that planning a purchase needs. Nothing is returned for
 --          an order that is held, unpaid, leased, not due or locked by somebody else, nor for one
---          whose open attempt belongs to another provider: its key means nothing here. // A6, A7, A14
+--          whose attempt belongs to another provider, where its key means nothing, or stands refused
+--          and unsettled: that one may be looked up, never sent again. // A6, A7, A14
 -- Locks:   orders, for no key update, skip locked. The caller commits its intents in the same
 --          transaction (commit_intents) or loses the locks with it.
 -- Rows:    none written; at most batch_max returned.
@@ -32,7 +33,7 @@ begin
      where o.status in ('pending', 'submitting') and o.hold_reason is null
        and o.due_at <= at and o.payment_status = 'paid'
        and (only_order is null or o.id = only_order)
-       and coalesce((select a.lease_token is null and a.provider = provider_param from order_attempts as a
+       and coalesce((select a.lease_token is null and a.provider = provider_param and a.outcome <> 'refused' from order_attempts as a
                       where a.order_id = o.id and a.settled_at is null), true)
      order by o.due_at
      limit batch_max

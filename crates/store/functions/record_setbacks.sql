@@ -41,8 +41,7 @@ begin
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,
          array_agg(kind) as kinds, array_agg(code) as codes, array_agg(unsent) as unsent,
-         array_agg(case when kind = 'claim_released' or (known = 'refused' and outcome = 'unknown')
-           then known else outcome end) as outcomes,
+         array_agg(case when kind = 'claim_released' then known else outcome end) as outcomes,
          array_agg(settlement) as settlements, array_agg(final) as afters,
          array_agg(case when final = 'submitting' and kind <> 'claim_released'
            then greatest(wait_until, at + bound) else wait_until end) as dues,

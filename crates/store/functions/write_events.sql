@@ -3,7 +3,8 @@
 --          gives the row because the row is folded from the history. // G11
 --          A change of status must be given with its due time; new_due null keeps the old one.
 -- Locks:   the rows of orders, which the caller has locked already in id order.
--- Rows:    one order and one event per element; raises when one of them changed meanwhile.
+-- Rows:    one order and one event per element; raises when one of them changed meanwhile. Alerts
+--          where a person is needed or was.
 -- Callers: every door; nobody else may execute it.
 create or replace function :"schema".write_events(
   ids uuid[], versions bigint[], kinds text[], befores text[], afters text[], datas jsonb[],
@@ -51,5 +52,10 @@ begin
   if written <> cardinality(ids) then
     raise exception 'write_events wrote % of % events: an order changed under its lock', written, cardinality(ids)
       using errcode = 'XX000';
+  end if;
+  -- A look at the words of the batch; on the good path none of them stands there.
+  if array['needs_review'] && (befores || afters)
+     or kinds && array['purchase_refused', 'purchase_failed', 'hold_released', 'completed_by_person', 'order_cancelled'] then
+    perform alert_people(ids, befores, afters, datas, event_at);
   end if;
 end $$;

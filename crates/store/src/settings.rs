@@ -70,7 +70,8 @@ fn secret(hex: &str) -> Result<ShopSecret, Error> {
 
 /// Sets a setting; for the role that installs, because it changes how every engine works.
 pub async fn set(store: &Store, name: &str, value: &str) -> Result<(), Error> {
-    let sql = store.in_schema("update {schema}.settings set value = $2 where name = $1 returning 1");
+    let sql =
+        store.in_schema("update {schema}.settings set value = $2 where name = $1 returning 1");
     let rows = store
         .query(
             "settings.set",

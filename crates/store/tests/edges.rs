@@ -49,8 +49,11 @@ async fn of_all_pairs_exactly_the_edges_pass_as_the_owner() {
             owner.batch_execute("rollback").await.unwrap();
         }
     }
-    let edges: BTreeSet<_> =
-        EDGES.iter().filter(|e| e.before.is_some()).map(|e| (e.before_name(), e.after.name())).collect();
+    let edges: BTreeSet<_> = EDGES
+        .iter()
+        .filter(|e| e.before.is_some())
+        .map(|e| (e.before_name(), e.after.name()))
+        .collect();
     assert_eq!(passed, edges);
 }
 
@@ -89,8 +92,10 @@ async fn the_readable_table_the_constraint_and_the_program_have_the_same_edges()
         .text("select pg_get_constraintdef(oid) from pg_constraint where conname = 'orders_edge_known' and convalidated")
         .await;
     let words: Vec<&str> = text.split('\'').skip(1).step_by(2).collect();
-    let constraint: BTreeSet<_> = words.chunks(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect();
-    let pairs: BTreeSet<_> = program.into_iter().map(|(before, after, _)| (before, after)).collect();
+    let constraint: BTreeSet<_> =
+        words.chunks(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect();
+    let pairs: BTreeSet<_> =
+        program.into_iter().map(|(before, after, _)| (before, after)).collect();
     assert_eq!(constraint, pairs, "{text}");
 }
 
@@ -122,7 +127,8 @@ async fn window_b7_a_waiting_status_has_a_due_time_and_an_end_has_none() {
     ] {
         let owner = shop.session("postgres").await;
         owner.batch_execute("set role public_orders_owner").await.unwrap();
-        let error = owner.batch_execute(&format!("update orders set {change}")).await.expect_err(change);
+        let error =
+            owner.batch_execute(&format!("update orders set {change}")).await.expect_err(change);
         assert_eq!(error.code().unwrap().code(), "23514", "{change}: {error}");
     }
 }

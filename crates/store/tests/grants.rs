@@ -7,24 +7,60 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Functions for the service and for `service_role`.
 const OF_THE_SHOP: [&str; 10] = [
-    "attach_payment", "cancel_order", "complete_order_processing", "hold_order", "manually_complete_order",
-    "order_system_health", "place_order", "recover_stuck_orders", "release_hold", "verify_orders",
+    "attach_payment",
+    "cancel_order",
+    "complete_order_processing",
+    "hold_order",
+    "manually_complete_order",
+    "order_system_health",
+    "place_order",
+    "recover_stuck_orders",
+    "release_hold",
+    "verify_orders",
 ];
 /// Functions for the service alone.
 const OF_THE_ENGINE: [&str; 16] = [
-    "add_api_key", "beat_worker", "commit_intents", "due_payments", "due_watches", "find_api_key",
-    "lock_due_orders", "pause_provider", "record_acceptances", "record_payments", "record_readings",
-    "record_setbacks", "renew_leases", "review_orders", "shop_settings", "touch_waiting_orders",
+    "add_api_key",
+    "beat_worker",
+    "commit_intents",
+    "due_payments",
+    "due_watches",
+    "find_api_key",
+    "lock_due_orders",
+    "pause_provider",
+    "record_acceptances",
+    "record_payments",
+    "record_readings",
+    "record_setbacks",
+    "renew_leases",
+    "review_orders",
+    "shop_settings",
+    "touch_waiting_orders",
 ];
 /// Written in standard SQL, bound to their functions at creation: no path is searched when they run.
 const BOUND_AT_CREATION: [&str; 8] = [
-    "clock_now", "event_hash", "lines_digest", "new_order_id", "private_digest", "refusal_by_word", "text_fault",
+    "clock_now",
+    "event_hash",
+    "lines_digest",
+    "new_order_id",
+    "private_digest",
+    "refusal_by_word",
+    "text_fault",
     "whole_fault",
 ];
 /// Tables that may be read.
 const READABLE: [&str; 11] = [
-    "alerts", "findings", "order_edges", "order_events", "order_items", "orders", "payments", "protected_functions",
-    "provider_accounts", "schema_migrations", "workers",
+    "alerts",
+    "findings",
+    "order_edges",
+    "order_events",
+    "order_items",
+    "orders",
+    "payments",
+    "protected_functions",
+    "provider_accounts",
+    "schema_migrations",
+    "workers",
 ];
 
 fn set(names: &[&str]) -> BTreeSet<String> {
@@ -39,15 +75,19 @@ async fn names(shop: &Shop, sql: &str) -> BTreeSet<String> {
 async fn every_function_has_one_form_one_owner_and_a_pinned_path() {
     let shop = Shop::fresh().await;
     let all = "from pg_proc as p where p.pronamespace = 'public'::regnamespace";
-    let overloads = names(&shop, &format!("select p.proname::text {all} group by 1 having count(*) > 1")).await;
+    let overloads =
+        names(&shop, &format!("select p.proname::text {all} group by 1 having count(*) > 1")).await;
     assert_eq!(overloads, set(&[]));
-    let foreign = format!("select p.proname::text {all} and p.proowner <> 'public_orders_owner'::regrole");
+    let foreign =
+        format!("select p.proname::text {all} and p.proowner <> 'public_orders_owner'::regrole");
     assert_eq!(names(&shop, &foreign).await, set(&[]));
     let unpinned = format!(
         "select p.proname::text {all} and not coalesce(p.proconfig @> array['search_path=public, pg_temp'], false)"
     );
     assert_eq!(names(&shop, &unpinned).await, set(&BOUND_AT_CREATION));
-    let bodies_of_text = format!("select p.proname::text {all} and p.prosqlbody is null and not (p.proconfig is not null)");
+    let bodies_of_text = format!(
+        "select p.proname::text {all} and p.prosqlbody is null and not (p.proconfig is not null)"
+    );
     assert_eq!(names(&shop, &bodies_of_text).await, set(&[]));
     let definers = names(&shop, &format!("select p.proname::text {all} and p.prosecdef")).await;
     let doors: BTreeSet<_> = set(&OF_THE_SHOP).union(&set(&OF_THE_ENGINE)).cloned().collect();
@@ -56,7 +96,11 @@ async fn every_function_has_one_form_one_owner_and_a_pinned_path() {
         "select p.proname::text {all} and p.prosecdef and p.provolatile = 'v' and p.prolang <> (select oid from pg_language where lanname = 'sql')
             and not coalesce(p.proconfig @> array['lock_timeout=1s'], false)"
     );
-    assert_eq!(names(&shop, &waiting).await, set(&[]), "every door that writes has a limit for locks");
+    assert_eq!(
+        names(&shop, &waiting).await,
+        set(&[]),
+        "every door that writes has a limit for locks"
+    );
 }
 
 #[tokio::test]
@@ -83,7 +127,10 @@ async fn tables_are_open_to_exactly_the_allow_list_and_behind_row_security() {
     let open = "select relname::text from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f', 'S')";
     assert_eq!(names(&shop, &format!("{open} and not relrowsecurity")).await, set(&[]));
     assert_eq!(names(&shop, &format!("{open} and relforcerowsecurity")).await, set(&[]));
-    assert_eq!(names(&shop, &format!("{open} and relowner <> 'public_orders_owner'::regrole")).await, set(&[]));
+    assert_eq!(
+        names(&shop, &format!("{open} and relowner <> 'public_orders_owner'::regrole")).await,
+        set(&[])
+    );
     let rows = shop
         .sql(
             "select coalesce(nullif(a.grantee, 0)::regrole::text, 'public'), c.relname || ' ' || a.privilege_type
@@ -99,16 +146,36 @@ async fn tables_are_open_to_exactly_the_allow_list_and_behind_row_security() {
     for row in &rows {
         found.entry(row.get(0)).or_default().insert(row.get(1));
     }
-    let mut wanted: BTreeSet<String> = READABLE.iter().map(|table| format!("{table} SELECT")).collect();
+    let mut wanted: BTreeSet<String> =
+        READABLE.iter().map(|table| format!("{table} SELECT")).collect();
     wanted.extend(set(&["orders DELETE", "orders TRUNCATE", "orders.status UPDATE"]));
     for column in [
-        "order_id", "generation", "attempt_id", "provider", "provider_key", "request_digest", "price_cap_minor", "calls",
-        "opened_at", "first_sent_at", "key_dead_at", "call_deadline_at", "lease_expires_at", "worker", "outcome",
-        "request_id", "code", "settled_at", "settled_by",
+        "order_id",
+        "generation",
+        "attempt_id",
+        "provider",
+        "provider_key",
+        "request_digest",
+        "price_cap_minor",
+        "calls",
+        "opened_at",
+        "first_sent_at",
+        "key_dead_at",
+        "call_deadline_at",
+        "lease_expires_at",
+        "worker",
+        "outcome",
+        "request_id",
+        "code",
+        "settled_at",
+        "settled_by",
     ] {
         wanted.insert(format!("order_attempts.{column} SELECT"));
     }
-    assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), ["public_orders_app", "service_role"]);
+    assert_eq!(
+        found.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["public_orders_app", "service_role"]
+    );
     for (role, grants) in found {
         assert_eq!(grants, wanted, "{role}");
     }
@@ -146,7 +213,11 @@ async fn window_d1_strangers_are_refused_at_every_function_and_every_table() {
         tries.push("create function mine() returns void language sql as ''".into());
         for sql in tries {
             let error = session.batch_execute(&sql).await.expect_err(&sql);
-            assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("42501"), "{role}: {sql}: {error}");
+            assert_eq!(
+                error.code().map(tokio_postgres::error::SqlState::code),
+                Some("42501"),
+                "{role}: {sql}: {error}"
+            );
         }
     }
 }
@@ -178,10 +249,15 @@ async fn tokens_bytes_addresses_keys_and_settings_are_closed_to_the_shops_own_ro
             "set session_replication_role = replica",
         ] {
             let error = session.batch_execute(sql).await.expect_err(sql);
-            assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("42501"), "{role}: {sql}: {error}");
+            assert_eq!(
+                error.code().map(tokio_postgres::error::SqlState::code),
+                Some("42501"),
+                "{role}: {sql}: {error}"
+            );
         }
     }
-    let secret = shop.session("service_role").await.query("select shop_settings()", &[]).await.unwrap_err();
+    let secret =
+        shop.session("service_role").await.query("select shop_settings()", &[]).await.unwrap_err();
     assert_eq!(secret.code().unwrap().code(), "42501");
 }
 
@@ -201,11 +277,17 @@ async fn temporary_tables_and_types_of_a_caller_do_not_stand_before_ours() {
         )
         .await
         .unwrap();
-    let row = caller.query_one(&format!("select public.complete_order_processing('{id}', 'req-1')"), &[]).await.unwrap();
+    let row = caller
+        .query_one(&format!("select public.complete_order_processing('{id}', 'req-1')"), &[])
+        .await
+        .unwrap();
     let answer: serde_json::Value = row.get(0);
     assert_eq!(answer["duplicate"], serde_json::json!(false), "{answer}");
     assert_eq!(shop.status(id).await, "submitted_to_zinc");
-    assert_eq!(shop.text("select bool_and(at < now() + interval '1 minute') from order_events").await, "true");
+    assert_eq!(
+        shop.text("select bool_and(at < now() + interval '1 minute') from order_events").await,
+        "true"
+    );
     shop.verify().await;
 }
 
@@ -227,7 +309,8 @@ fn statements(source: &str, word: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_update_or_delete_asks_for_time_or_chance_and_no_function_notifies_or_locks_beside_rows() {
+async fn no_update_or_delete_asks_for_time_or_chance_and_no_function_notifies_or_locks_beside_rows()
+{
     let shop = Shop::fresh().await;
     let rows = shop
         .sql("select p.proname::text, p.prosrc from pg_proc as p where p.pronamespace = 'public'::regnamespace")
@@ -236,14 +319,32 @@ async fn no_update_or_delete_asks_for_time_or_chance_and_no_function_notifies_or
     for row in &rows {
         let (name, source): (String, String) = (row.get(0), row.get(1));
         for word in ["update ", "delete from"] {
-            for statement in statements(&source, word).iter().filter(|s| s.contains(" set ") || word != "update ") {
+            for statement in statements(&source, word)
+                .iter()
+                .filter(|s| s.contains(" set ") || word != "update ")
+            {
                 updates += 1;
-                for volatile in ["clock_now(", "clock_timestamp(", "statement_timestamp(", "now(", "random(", "gen_random_uuid("] {
+                for volatile in [
+                    "clock_now(",
+                    "clock_timestamp(",
+                    "statement_timestamp(",
+                    "now(",
+                    "random(",
+                    "gen_random_uuid(",
+                ] {
                     assert!(!statement.contains(volatile), "{name}: {statement}");
                 }
             }
         }
-        for banned in ["advisory", "pg_notify", "notify ", "lock table", "when others", "dblink", "execute format"] {
+        for banned in [
+            "advisory",
+            "pg_notify",
+            "notify ",
+            "lock table",
+            "when others",
+            "dblink",
+            "execute format",
+        ] {
             assert!(!source.contains(banned), "{name} says {banned}");
         }
     }

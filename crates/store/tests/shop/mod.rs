@@ -64,7 +64,12 @@ impl Shop {
 
     /// A store connected as a role that the test makes able to log in.
     pub async fn login(&self, role: &str) -> Store {
-        self.sql(&format!("alter role {role} login")).await;
+        // Roles belong to the whole server: another test may be changing the same one.
+        while self.text(&format!("select rolcanlogin from pg_roles where rolname = '{role}'")).await
+            != "true"
+        {
+            let _ = self.admin.query("test", &format!("alter role {role} login"), &[]).await;
+        }
         store(&self.database, role, &self.schema)
     }
 
@@ -157,7 +162,9 @@ impl Shop {
     /// A session that stays open, for transactions that stand while others run.
     pub async fn session(&self, role: &str) -> tokio_postgres::Client {
         let (client, connection) =
-            tokio_postgres::connect(&address(&self.database, role), tokio_postgres::NoTls).await.expect("connect");
+            tokio_postgres::connect(&address(&self.database, role), tokio_postgres::NoTls)
+                .await
+                .expect("connect");
         tokio::spawn(connection);
         client
     }
@@ -185,7 +192,10 @@ impl Shop {
     /// Statements as the superuser with every trigger and foreign key off: what no wall can stop.
     pub async fn by_force(&self, sql: &str) {
         let session = self.session("postgres").await;
-        session.batch_execute(&format!("set session_replication_role = replica; {sql}")).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        session
+            .batch_execute(&format!("set session_replication_role = replica; {sql}"))
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
 
     /// Calls `complete_order_processing` as the service.
@@ -197,13 +207,16 @@ impl Shop {
             ("zinc_status_param", status, "text"),
             ("final_status_param", last, "text"),
         ];
-        call(&self.app, "complete_order_processing", &args).await.expect("complete_order_processing")
+        call(&self.app, "complete_order_processing", &args)
+            .await
+            .expect("complete_order_processing")
     }
 
     /// Calls `manually_complete_order` as the service, with or without a request id.
     pub async fn by_word(&self, id: Uuid, request_id: Option<&str>) -> Value {
         let uuid = id.to_string();
-        let mut args = vec![("order_uuid", uuid.as_str(), "uuid"), ("reason_param", "seen at Zinc", "text")];
+        let mut args =
+            vec![("order_uuid", uuid.as_str(), "uuid"), ("reason_param", "seen at Zinc", "text")];
         args.extend(request_id.map(|given| ("zinc_request_id_param", given, "text")));
         call(&self.app, "manually_complete_order", &args).await.expect("manually_complete_order")
     }
@@ -211,12 +224,18 @@ impl Shop {
     /// Calls `recover_stuck_orders` with an age in minutes and a batch.
     pub async fn recover(&self, age: i32, batch: i32) -> Value {
         let options = json!({ "batch": batch }).to_string();
-        let args = [("max_age_minutes", &*age.to_string(), "integer"), ("options", &*options, "jsonb")];
+        let args =
+            [("max_age_minutes", &*age.to_string(), "integer"), ("options", &*options, "jsonb")];
         call(&self.app, "recover_stuck_orders", &args).await.expect("recover_stuck_orders")
     }
 
     /// Records one setback and gives the word about it.
-    pub async fn setback(&self, id: Uuid, token: Uuid, words: &Setback<'_>) -> Result<String, orders_store::Error> {
+    pub async fn setback(
+        &self,
+        id: Uuid,
+        token: Uuid,
+        words: &Setback<'_>,
+    ) -> Result<String, orders_store::Error> {
         let text = |value: Option<&str>| value.map_or("null".to_owned(), |v| format!("'{v}'"));
         let sql = format!(
             "select result from {}.record_setbacks('t', array['{id}'::uuid], array['{token}'::uuid],
@@ -263,21 +282,43 @@ pub struct Setback<'a> {
 impl Setback<'_> {
     /// The answer was lost: nobody knows.
     pub const UNKNOWN: Setback<'static> = Setback {
-        kind: "answer_lost", outcome: "unknown", settlement: None, after: "submitting", review: None, hold: None, delay_ms: 0,
+        kind: "answer_lost",
+        outcome: "unknown",
+        settlement: None,
+        after: "submitting",
+        review: None,
+        hold: None,
+        delay_ms: 0,
     };
     /// Refused, the key used up, a new key may follow.
     pub const REFUSED: Setback<'static> = Setback {
-        kind: "purchase_refused", outcome: "refused", settlement: Some("key_used_up"), after: "pending",
-        review: None, hold: None, delay_ms: 0,
+        kind: "purchase_refused",
+        outcome: "refused",
+        settlement: Some("key_used_up"),
+        after: "pending",
+        review: None,
+        hold: None,
+        delay_ms: 0,
     };
     /// Given back before the first byte.
     pub const RELEASED: Setback<'static> = Setback {
-        kind: "claim_released", outcome: "open", settlement: None, after: "pending", review: None, hold: None, delay_ms: 0,
+        kind: "claim_released",
+        outcome: "open",
+        settlement: None,
+        after: "pending",
+        review: None,
+        hold: None,
+        delay_ms: 0,
     };
     /// Refused, and a person must look.
     pub const REVIEW: Setback<'static> = Setback {
-        kind: "purchase_doubtful", outcome: "refused", settlement: None, after: "needs_review",
-        review: Some("odd_code"), hold: None, delay_ms: 0,
+        kind: "purchase_doubtful",
+        outcome: "refused",
+        settlement: None,
+        after: "needs_review",
+        review: Some("odd_code"),
+        hold: None,
+        delay_ms: 0,
     };
 }
 

@@ -17,13 +17,22 @@ async fn an_order_goes_through_the_protected_transitions() {
     let again = shop.complete(id, "req-1", "submitted", "submitted_to_zinc").await;
     assert_eq!((&again["success"], &again["duplicate"]), (&json!(true), &json!(true)), "{again}");
     assert_eq!(shop.text(EVENTS).await, events);
-    assert_eq!(shop.complete(id, "req-1", "processing", "processing").await["status"], json!("processing"));
-    assert_eq!(shop.complete(id, "req-1", "delivered", "completed").await["status"], json!("completed"));
+    assert_eq!(
+        shop.complete(id, "req-1", "processing", "processing").await["status"],
+        json!("processing")
+    );
+    assert_eq!(
+        shop.complete(id, "req-1", "delivered", "completed").await["status"],
+        json!("completed")
+    );
     let path = shop
         .text("select string_agg(status_after, ' ' order by seq) from order_events where status_before <> status_after")
         .await;
     assert_eq!(path, "pending submitting submitted_to_zinc processing completed");
-    assert_eq!(shop.complete(id, "req-1", "submitted", "submitted_to_zinc").await["duplicate"], json!(true));
+    assert_eq!(
+        shop.complete(id, "req-1", "submitted", "submitted_to_zinc").await["duplicate"],
+        json!(true)
+    );
     shop.verify().await;
 }
 
@@ -102,7 +111,8 @@ async fn window_a4_another_request_id_overwrites_nothing_and_is_kept_as_a_findin
     );
     session.batch_execute("begin").await.unwrap();
     let row = session.query_one(&sql, &[]).await.unwrap();
-    let status = session.query_one("select current_setting('response.status', true)", &[]).await.unwrap();
+    let status =
+        session.query_one("select current_setting('response.status', true)", &[]).await.unwrap();
     session.batch_execute("commit").await.unwrap();
     assert_eq!(status.get::<_, &str>(0), "409");
     let answer: serde_json::Value = serde_json::from_str(row.get(0)).unwrap();
@@ -159,7 +169,13 @@ async fn window_c5_a_cancelled_failed_or_held_order_is_never_flipped() {
             assert_eq!(answer["code"], json!(code), "{answer}");
         }
         assert_eq!(shop.everything(id).await, before, "{code}");
-        assert_eq!(shop.text(&format!("select count(*) from findings where kind = '{code}' and subject = '{request}'")).await, "1");
+        assert_eq!(
+            shop.text(&format!(
+                "select count(*) from findings where kind = '{code}' and subject = '{request}'"
+            ))
+            .await,
+            "1"
+        );
     }
     shop.verify().await;
 }
@@ -172,7 +188,11 @@ async fn a_held_order_in_review_repeats_what_it_knows_and_is_not_moved() {
     assert_eq!(shop.accept(id, token, "req-1").await, "recorded");
     let before = shop.everything(id).await;
     let answer = shop.complete(id, "req-1", "submitted", "submitted_to_zinc").await;
-    assert_eq!((&answer["duplicate"], &answer["status"]), (&json!(true), &json!("needs_review")), "{answer}");
+    assert_eq!(
+        (&answer["duplicate"], &answer["status"]),
+        (&json!(true), &json!("needs_review")),
+        "{answer}"
+    );
     assert_eq!(shop.everything(id).await, before);
 }
 
@@ -209,7 +229,11 @@ async fn an_older_generations_id_is_stale_and_not_a_conflict() {
     assert_eq!(shop.accept(id, token, "req-2").await, "recorded");
     let last = shop.complete(id, "req-1", "submitted", "submitted_to_zinc").await;
     assert_eq!(last["code"], json!("request_id_stale"), "window_a13: {last}");
-    assert_eq!(shop.text("select string_agg(request_id, ' ' order by generation) from order_attempts").await, "req-1 req-2");
+    assert_eq!(
+        shop.text("select string_agg(request_id, ' ' order by generation) from order_attempts")
+            .await,
+        "req-1 req-2"
+    );
     shop.verify().await;
 }
 
@@ -232,7 +256,9 @@ async fn nothing_is_accepted_for_an_order_of_which_nothing_was_sent() {
     let paid = shop.paid("2").await;
     let (released, token) = shop.submitting("3", 60_000).await;
     shop.setback(released, token, &crate::shop::Setback::RELEASED).await.unwrap();
-    for (id, code) in [(unpaid, "order_held"), (paid, "nothing_was_sent"), (released, "nothing_was_sent")] {
+    for (id, code) in
+        [(unpaid, "order_held"), (paid, "nothing_was_sent"), (released, "nothing_was_sent")]
+    {
         let answer = shop.complete(id, "req-1", "submitted", "submitted_to_zinc").await;
         assert_eq!(answer["code"], json!(code), "{answer}");
         assert_eq!(shop.status(id).await, "pending");

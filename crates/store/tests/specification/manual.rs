@@ -4,7 +4,8 @@ use crate::shop::{Setback, Shop, call};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-const FINDINGS: &str = "select coalesce(string_agg(kind || ' ' || subject, ', ' order by kind), '') from findings";
+const FINDINGS: &str =
+    "select coalesce(string_agg(kind || ' ' || subject, ', ' order by kind), '') from findings";
 
 /// Demands a refusal under a code, with PostgREST's fields, that changed nothing.
 async fn refused(shop: &Shop, id: Uuid, given: Option<&str>, code: &str) -> Value {
@@ -36,9 +37,11 @@ async fn completed(shop: &Shop, id: Uuid, given: Option<&str>, request_id: &str)
 #[tokio::test]
 async fn an_accepted_order_is_completed() {
     let shop = Shop::fresh().await;
-    for (number, last, given) in
-        [("1", "submitted_to_zinc", None), ("2", "processing", None), ("3", "processing", Some("req-3"))]
-    {
+    for (number, last, given) in [
+        ("1", "submitted_to_zinc", None),
+        ("2", "processing", None),
+        ("3", "processing", Some("req-3")),
+    ] {
         let (id, _) = shop.submitting(number, 60_000).await;
         let request = format!("req-{number}");
         shop.complete(id, &request, "submitted", last).await;
@@ -106,8 +109,14 @@ async fn a_pending_order_is_completed_with_an_id_and_a_finding() {
     let (released, token) = shop.submitting("3", 60_000).await;
     shop.setback(released, token, &Setback::RELEASED).await.unwrap();
     completed(&shop, released, Some("req-3"), "req-3").await;
-    assert_eq!(shop.text(FINDINGS).await, "bought_outside req-1, bought_outside req-2, bought_outside req-3");
-    assert_eq!(shop.text("select settled_by || ' ' || outcome from order_attempts").await, "never_sent open");
+    assert_eq!(
+        shop.text(FINDINGS).await,
+        "bought_outside req-1, bought_outside req-2, bought_outside req-3"
+    );
+    assert_eq!(
+        shop.text("select settled_by || ' ' || outcome from order_attempts").await,
+        "never_sent open"
+    );
 }
 
 #[tokio::test]
@@ -126,7 +135,11 @@ async fn a_completed_order_says_so_again() {
     let before = shop.everything(id).await;
     for given in [None, Some("req-1")] {
         let answer = shop.by_word(id, given).await;
-        assert_eq!((&answer["success"], &answer["duplicate"]), (&json!(true), &json!(true)), "{answer}");
+        assert_eq!(
+            (&answer["success"], &answer["duplicate"]),
+            (&json!(true), &json!(true)),
+            "{answer}"
+        );
     }
     assert_eq!(shop.everything(id).await, before);
 }
@@ -144,7 +157,10 @@ async fn another_id_than_the_stored_one_is_refused_in_every_state_and_kept() {
     refused(&shop, id, Some("req-1"), "request_id_conflict").await;
     let paid = shop.paid("5").await;
     refused(&shop, paid, Some("req-1"), "request_id_conflict").await;
-    assert_eq!(shop.text("select count(*) from findings where kind = 'request_id_conflict'").await, "5");
+    assert_eq!(
+        shop.text("select count(*) from findings where kind = 'request_id_conflict'").await,
+        "5"
+    );
 }
 
 #[tokio::test]
@@ -162,7 +178,9 @@ async fn an_ended_order_is_refused_with_a_finding_when_an_id_is_given() {
 async fn misuse_raises() {
     let shop = Shop::fresh().await;
     let nobody = Uuid::from_u128(1).to_string();
-    let error = call(&shop.app, "manually_complete_order", &[("order_uuid", &nobody, "uuid")]).await.unwrap_err();
+    let error = call(&shop.app, "manually_complete_order", &[("order_uuid", &nobody, "uuid")])
+        .await
+        .unwrap_err();
     assert_eq!(error.sqlstate(), Some("PT404"));
     let id = shop.paid("1").await.to_string();
     for given in ["", &"x".repeat(201)] {
@@ -171,7 +189,10 @@ async fn misuse_raises() {
         assert_eq!(error.sqlstate(), Some("22023"));
     }
     let wrong = [("order_uuid", &*id, "uuid"), ("reason", "x", "text")];
-    assert_eq!(call(&shop.app, "manually_complete_order", &wrong).await.unwrap_err().sqlstate(), Some("42883"));
+    assert_eq!(
+        call(&shop.app, "manually_complete_order", &wrong).await.unwrap_err().sqlstate(),
+        Some("42883")
+    );
 }
 
 #[tokio::test]

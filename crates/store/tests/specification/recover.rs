@@ -23,7 +23,11 @@ async fn an_ended_lease_makes_the_same_attempt_unknown_and_due() {
         .text("select concat_ws(' ', outcome, lease_token is null, settled_at is null) from order_attempts")
         .await;
     assert_eq!((shop.status(id).await.as_str(), after.as_str()), ("submitting", "unknown t t"));
-    assert_eq!(shop.accept(id, token, "req-1").await, "stale", "the former holder has lost its fence");
+    assert_eq!(
+        shop.accept(id, token, "req-1").await,
+        "stale",
+        "the former holder has lost its fence"
+    );
     let repeat = shop.text("select concat_ws(' ', open_generation, convert_from(request_body, 'UTF8'), key_dead) from lock_due_orders('zinc_v1', 10)").await;
     assert_eq!(repeat, "1 {} f", "due, with the stored bytes");
     shop.verify().await;
@@ -50,7 +54,9 @@ async fn the_age_counts_from_the_end_of_the_lease() {
     let shop = Shop::fresh().await;
     shop.own_clock().await;
     shop.submitting("1", 60_000).await;
-    for (shift, age, recovered) in [("59 seconds", 0, 0), ("179 seconds", 2, 0), ("181 seconds", 3, 0), ("181 seconds", 2, 1)] {
+    for (shift, age, recovered) in
+        [("59 seconds", 0, 0), ("179 seconds", 2, 0), ("181 seconds", 3, 0), ("181 seconds", 2, 1)]
+    {
         shop.shift(shift).await;
         assert_eq!(shop.recover(age, 500).await["recovered"], json!(recovered), "{shift} {age}");
     }
@@ -82,7 +88,11 @@ async fn used_up_tries_and_a_dead_key_go_to_a_person_in_the_same_transaction() {
     for id in [leased, waiting, held] {
         assert_eq!(shop.status(id).await, "needs_review");
     }
-    assert_eq!(shop.text("select count(*) from orders where due_at is null or review_reason is null").await, "0");
+    assert_eq!(
+        shop.text("select count(*) from orders where due_at is null or review_reason is null")
+            .await,
+        "0"
+    );
     shop.verify().await;
 }
 
@@ -92,7 +102,10 @@ async fn a_key_that_dies_under_a_lease_goes_to_a_person_when_the_lease_ends() {
     shop.own_clock().await;
     let (id, token) = shop.submitting("1", 60_000).await;
     shop.shift("50 seconds").await;
-    shop.sql(&format!("select * from renew_leases(array['{id}'::uuid], array['{token}'::uuid], 90000000)")).await;
+    shop.sql(&format!(
+        "select * from renew_leases(array['{id}'::uuid], array['{token}'::uuid], 90000000)"
+    ))
+    .await;
     shop.shift("24 hours").await;
     assert_eq!(shop.recover(0, 500).await["orders"], json!([]), "the lease is alive");
     shop.shift("26 hours").await;
@@ -114,8 +127,11 @@ async fn an_age_or_batch_without_sense_is_refused() {
     }
     let none = shop.text("select recover_stuck_orders()").await;
     assert!(none.contains("\"recovered\": 0"), "{none}");
-    assert!(shop.text("select recover_stuck_orders(2147483647)").await.contains("\"success\": true"));
-    let wrong = call(&shop.app, "recover_stuck_orders", &[("max_age", "2", "integer")]).await.unwrap_err();
+    assert!(
+        shop.text("select recover_stuck_orders(2147483647)").await.contains("\"success\": true")
+    );
+    let wrong =
+        call(&shop.app, "recover_stuck_orders", &[("max_age", "2", "integer")]).await.unwrap_err();
     assert_eq!(wrong.sqlstate(), Some("42883"));
 }
 
@@ -130,7 +146,12 @@ async fn abandoned(shop: &Shop, count: usize) -> HashSet<String> {
 }
 
 fn listed(answer: &serde_json::Value) -> Vec<String> {
-    answer["orders"].as_array().unwrap().iter().map(|o| o["order_id"].as_str().unwrap().to_owned()).collect()
+    answer["orders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| o["order_id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -168,7 +189,10 @@ async fn recoverers_at_once_take_each_order_once() {
     let seen: Vec<String> = recoverers.join_all().await.into_iter().flatten().collect();
     assert_eq!(seen.len(), 24, "each once");
     assert_eq!(seen.into_iter().collect::<HashSet<_>>(), ids);
-    assert_eq!(shop.text("select count(*) from order_events where kind = 'lease_ended'").await, "24");
+    assert_eq!(
+        shop.text("select count(*) from order_events where kind = 'lease_ended'").await,
+        "24"
+    );
     shop.verify().await;
 }
 
@@ -178,7 +202,12 @@ async fn a_locked_order_is_skipped_and_not_waited_for() {
     let ids = abandoned(&shop, 2).await;
     let locked = ids.iter().min().unwrap();
     let session = shop.session("postgres").await;
-    session.batch_execute(&format!("begin; select from orders where id = '{locked}' for no key update")).await.unwrap();
+    session
+        .batch_execute(&format!(
+            "begin; select from orders where id = '{locked}' for no key update"
+        ))
+        .await
+        .unwrap();
     let found = listed(&shop.recover(0, 500).await);
     assert!(found.len() == 1 && !found.contains(locked), "{found:?}");
     session.batch_execute("commit").await.unwrap();
@@ -203,14 +232,25 @@ async fn a_lease_renewed_while_the_recoverer_waited_to_look_is_left_alone() {
     let gate = shop.session("postgres").await;
     gate.batch_execute("begin; select pg_advisory_xact_lock(7)").await.unwrap();
     let source = shop.text("select pg_get_functiondef('recover_ended_leases'::regproc)").await;
-    let slow = source.replace("order by a.lease_expires_at limit", "and stand_still() order by a.lease_expires_at limit");
+    let slow = source.replace(
+        "order by a.lease_expires_at limit",
+        "and stand_still() order by a.lease_expires_at limit",
+    );
     assert_ne!(slow, source);
     recoverer.batch_execute(&slow).await.unwrap();
     recoverer.batch_execute("update test_clock set shift = '61 seconds'").await.unwrap();
-    let reading = tokio::spawn(async move { recoverer.query_one("select recover_stuck_orders(0)", &[]).await.map(|r| r.get::<_, serde_json::Value>(0)) });
+    let reading = tokio::spawn(async move {
+        recoverer
+            .query_one("select recover_stuck_orders(0)", &[])
+            .await
+            .map(|r| r.get::<_, serde_json::Value>(0))
+    });
     shop.until_blocked(1).await;
     shop.shift("50 seconds").await;
-    shop.sql(&format!("select * from renew_leases(array['{id}'::uuid], array['{token}'::uuid], 600000)")).await;
+    shop.sql(&format!(
+        "select * from renew_leases(array['{id}'::uuid], array['{token}'::uuid], 600000)"
+    ))
+    .await;
     gate.batch_execute("commit").await.unwrap();
     let answer = reading.await.unwrap().unwrap();
     assert_eq!(answer["recovered"], json!(0), "{answer}");

@@ -28,7 +28,9 @@ async fn an_order_that_somebody_looks_after_is_not_found() {
     shop.shift("-5 minutes").await;
     for id in [waiting, held] {
         let token = shop.claim(id, 60_000).await;
-        shop.setback(id, token, &Setback { delay_ms: 3_600_000, ..Setback::UNKNOWN }).await.unwrap();
+        shop.setback(id, token, &Setback { delay_ms: 3_600_000, ..Setback::UNKNOWN })
+            .await
+            .unwrap();
     }
     shop.sql(&format!("select hold_order('{held}', 'operator')")).await;
     shop.shift("0").await;
@@ -68,7 +70,10 @@ async fn renewals_keep_a_long_call_out_of_it_and_an_edit_of_another_column_does_
     let (renewed, token) = shop.submitting("renewed", 600_000).await;
     let (edited, _) = shop.submitting("edited", 600_000).await;
     shop.shift("0").await;
-    shop.sql(&format!("select * from renew_leases(array['{renewed}'::uuid], array['{token}'::uuid], 600000)")).await;
+    shop.sql(&format!(
+        "select * from renew_leases(array['{renewed}'::uuid], array['{token}'::uuid], 600000)"
+    ))
+    .await;
     shop.sql(&format!("select hold_order('{edited}', 'operator')")).await;
     assert_eq!(stuck(&shop).await, [edited]);
 }

@@ -14,7 +14,10 @@ async fn window_b11_a_lock_time_out_is_tried_again_and_ends_in_success() {
         let (id, token) = shop.submitting(door, 60_000).await;
         shop.setback(id, token, &crate::shop::Setback::UNKNOWN).await.unwrap();
         let blocker = shop.session("postgres").await;
-        blocker.batch_execute(&format!("begin; select from orders where id = '{id}' for update")).await.unwrap();
+        blocker
+            .batch_execute(&format!("begin; select from orders where id = '{id}' for update"))
+            .await
+            .unwrap();
         let caller = shop.session("public_orders_app").await;
         let sql = format!("select {door}('{id}', zinc_request_id_param => '{door}')");
         let call = tokio::spawn(async move { caller.query_one(&sql, &[]).await });
@@ -35,7 +38,10 @@ async fn window_b11_a_lock_that_never_comes_free_is_an_error_with_its_own_code()
     let (id, _) = shop.submitting("1", 60_000).await;
     let before = shop.everything(id).await;
     let blocker = shop.session("postgres").await;
-    blocker.batch_execute(&format!("begin; select from orders where id = '{id}' for update")).await.unwrap();
+    blocker
+        .batch_execute(&format!("begin; select from orders where id = '{id}' for update"))
+        .await
+        .unwrap();
     let caller = shop.session("public_orders_app").await;
     for sql in [
         format!("select complete_order_processing('{id}', 'req-1')"),
@@ -50,7 +56,12 @@ async fn window_b11_a_lock_that_never_comes_free_is_an_error_with_its_own_code()
 }
 
 /// Two sessions that each hold an order and then call a door for the other's.
-async fn embrace(shop: &Shop, door: &str, first: Uuid, second: Uuid) -> Vec<Result<serde_json::Value, tokio_postgres::Error>> {
+async fn embrace(
+    shop: &Shop,
+    door: &str,
+    first: Uuid,
+    second: Uuid,
+) -> Vec<Result<serde_json::Value, tokio_postgres::Error>> {
     let mut tasks = tokio::task::JoinSet::new();
     let barrier = Arc::new(tokio::sync::Barrier::new(2));
     for (held, wanted) in [(first, second), (second, first)] {
@@ -60,10 +71,16 @@ async fn embrace(shop: &Shop, door: &str, first: Uuid, second: Uuid) -> Vec<Resu
         tasks.spawn(async move {
             // A short time-out finds the deadlock before the doors' own lock time-out does.
             session.batch_execute("set deadlock_timeout = '50ms'; begin").await.unwrap();
-            session.batch_execute(&format!("select from orders where id = '{held}' for update")).await.unwrap();
+            session
+                .batch_execute(&format!("select from orders where id = '{held}' for update"))
+                .await
+                .unwrap();
             barrier.wait().await;
             let outcome = session.query_one(&sql, &[]).await.map(|row| row.get(0));
-            session.batch_execute(if outcome.is_ok() { "commit" } else { "rollback" }).await.unwrap();
+            session
+                .batch_execute(if outcome.is_ok() { "commit" } else { "rollback" })
+                .await
+                .unwrap();
             outcome
         });
     }
@@ -80,7 +97,10 @@ async fn window_b11_a_deadlock_ends_in_success_or_in_an_error_with_its_code() {
             shop.setback(id, token, &crate::shop::Setback::UNKNOWN).await.unwrap();
         }
         let outcomes = embrace(&shop, door, first, second).await;
-        let successes = outcomes.iter().filter(|o| o.as_ref().is_ok_and(|a| a["success"] == json!(true))).count();
+        let successes = outcomes
+            .iter()
+            .filter(|o| o.as_ref().is_ok_and(|a| a["success"] == json!(true)))
+            .count();
         assert!(successes >= 1, "{outcomes:?}");
         for error in outcomes.iter().filter_map(|o| o.as_ref().err()) {
             let code = error.code().map(|c| c.code().to_owned()).unwrap_or_default();
@@ -117,7 +137,10 @@ async fn a_storm_of_batches_over_the_same_orders_ends_without_a_failed_caller() 
         });
     }
     callers.join_all().await;
-    assert_eq!(shop.text("select count(*) from orders where status = 'submitted_to_zinc'").await, "8");
+    assert_eq!(
+        shop.text("select count(*) from orders where status = 'submitted_to_zinc'").await,
+        "8"
+    );
     shop.verify().await;
 }
 
@@ -136,7 +159,13 @@ async fn a_serialization_failure_runs_the_whole_transaction_again() {
                 let rows = tx.query("select version from orders", &[]).await?;
                 if runs.fetch_add(1, Ordering::SeqCst) == 0 {
                     // Somebody changes the order after this transaction has taken its snapshot.
-                    admin.query("test", &format!("select hold_order('{id}', 'disputed'), release_hold('{id}')"), &[]).await?;
+                    admin
+                        .query(
+                            "test",
+                            &format!("select hold_order('{id}', 'disputed'), release_hold('{id}')"),
+                            &[],
+                        )
+                        .await?;
                 }
                 tx.execute(&format!("select hold_order('{id}', 'operator')")).await?;
                 Ok(rows[0].get::<_, i64>(0))
@@ -144,7 +173,11 @@ async fn a_serialization_failure_runs_the_whole_transaction_again() {
         })
         .await
         .unwrap();
-    assert_eq!((runs.load(Ordering::SeqCst), held), (2, 4), "the second run sees what the first did not");
+    assert_eq!(
+        (runs.load(Ordering::SeqCst), held),
+        (2, 4),
+        "the second run sees what the first did not"
+    );
     assert_eq!(shop.text("select hold_reason from orders").await, "operator");
     shop.verify().await;
 }

@@ -21,7 +21,9 @@ async fn the_forbidden_update_is_refused_with_the_name_of_the_function_to_call()
         let (code, message, hint) = refused(&session, &sql).await;
         assert_eq!(code, "42501", "{role}");
         assert_eq!(message, "orders.status is written by functions only", "{role}");
-        for function in ["complete_order_processing", "manually_complete_order", "recover_stuck_orders"] {
+        for function in
+            ["complete_order_processing", "manually_complete_order", "recover_stuck_orders"]
+        {
             assert!(hint.contains(function), "{role}: {hint}");
         }
     }
@@ -59,11 +61,13 @@ async fn no_order_is_deleted_truncated_or_born_in_a_later_state() {
         uuid::Uuid::from_u128(7)
     );
     for role in ["public_orders_app", "service_role", "postgres", "public_orders_owner"] {
-        let session = shop.session(if role == "public_orders_owner" { "postgres" } else { role }).await;
+        let session =
+            shop.session(if role == "public_orders_owner" { "postgres" } else { role }).await;
         if role == "public_orders_owner" {
             session.batch_execute("set role public_orders_owner").await.unwrap();
         }
-        let (code, message, _) = refused(&session, &format!("delete from orders where id = '{id}'")).await;
+        let (code, message, _) =
+            refused(&session, &format!("delete from orders where id = '{id}'")).await;
         assert_eq!((&*code, &*message), ("42501", "orders are never deleted"), "{role}");
         let truncate = refused(&session, "truncate orders").await;
         assert!(["42501", "0A000"].contains(&&*truncate.0), "{role}: {truncate:?}");

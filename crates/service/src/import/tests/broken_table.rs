@@ -170,12 +170,12 @@ fn every_broken_cell_of_an_order_is_reported_at_once() {
 fn a_missing_and_a_surplus_column_are_named() {
     let short = good("B").rsplit_once(',').unwrap().0.to_owned();
     let said = between(short);
-    let reason = "order B: the row has 16 columns and the header 17";
-    assert_eq!(said, [format!("line 3, column 17 (unit_price), {reason}")]);
+    let reason = "order B: the row has 17 columns and the header 18";
+    assert_eq!(said, [format!("line 3, column 18 (recipient_state), {reason}")]);
     let said = between(format!("{},x", good("B")));
     assert_eq!(
         said,
-        [format!("line 3, column 18, {}", reason.replace("16", "18"))]
+        [format!("line 3, column 19, {}", reason.replace("has 17", "has 19"))]
     );
     assert_eq!(between("garbage").len(), 1);
 }
@@ -209,7 +209,7 @@ fn a_row_of_several_lines_with_a_missing_column_says_so() {
     let said = between(open.rsplit_once(',').unwrap().0);
     assert_eq!(
         said[0],
-        "line 3, order B: the row of 2 lines has 16 columns and the header 17"
+        "line 3, order B: the row of 2 lines has 17 columns and the header 18"
     );
 }
 

@@ -1,0 +1,194 @@
+//! `POST /functions/v1/process-zma-order` `{orderId}`: drives one order now.
+//!
+//! Promise: any number of these at once, beside any number of engines, make at most one purchase:
+//! all of them go through the one claim. Success is said only of an order that the provider has;
+//! what is unknown or must wait is 202 with the next time; what waits for a person or a payment is
+//! an error with its reason. // A12
+
+use crate::api::call::no_order;
+use crate::api::fault::Fault;
+use crate::api::{Shared, body};
+use crate::engine::Engine;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use orders_store::read;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What claiming and recording may take on top of the provider's call.
+const MARGIN: Duration = Duration::from_secs(8);
+
+/// Drives the order and says what became of it.
+pub(crate) async fn post(
+    State(shared): State<Arc<Shared>>,
+    request: Body,
+) -> Result<Response, Fault> {
+    let order = order_of(&body::object(request).await?)?;
+    let driven = match &shared.engine {
+        Some(engine) => drive(engine, order).await?,
+        None => false,
+    };
+    // The row is the truth, whoever moved it.
+    let found = read::order(&shared.store, &order.to_string()).await?.ok_or_else(no_order)?;
+    describe(order, &found, driven)
+}
+
+fn order_of(fields: &Map<String, Value>) -> Result<Uuid, Fault> {
+    let invalid = |message: String| {
+        Fault::new(StatusCode::BAD_REQUEST, "invalid", message)
+            .hint("Give {\"orderId\": \"<uuid>\"} and nothing else.")
+    };
+    if let Some(unknown) = fields.keys().find(|name| *name != "orderId") {
+        let shown: String = unknown.chars().take(60).collect();
+        return Err(invalid(format!("unknown field {shown}")));
+    }
+    match fields.get("orderId") {
+        None | Some(Value::Null) => Err(invalid("orderId must be given".into())),
+        Some(value) => value
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| invalid("orderId must be a uuid".into())),
+    }
+}
+
+/// Whether this call had the order claimed. On a task of its own: a caller who hangs up between
+/// claim and call must not leave the order leased and unsent.
+async fn drive(engine: &Arc<Engine>, order: Uuid) -> Result<bool, Fault> {
+    let limit = engine.options.times.call + MARGIN;
+    let engine = Arc::clone(engine);
+    let task = tokio::spawn(async move { engine.submit_one(order).await });
+    match tokio::time::timeout(limit, task).await {
+        Ok(Ok(ended)) => Ok(ended?.is_some()),
+        // A call that hangs or died is recorded by whoever takes its lease over.
+        Ok(Err(_)) | Err(_) => Ok(false),
+    }
+}
+
+/// What an order's state means for somebody who wants it bought.
+fn describe(order: Uuid, found: &Value, driven: bool) -> Result<Response, Fault> {
+    let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+    let (status, hold) = (text("status"), text("hold_reason"));
+    let base = json!({"order_id": order, "order_number": found["order_number"], "status": status});
+    let told = |http: StatusCode, more: Value| Ok((http, Json(joined(&base, more))).into_response());
+    let refuse = |code: String, message: &str, hint: &str| {
+        let mut fault = Fault::new(StatusCode::CONFLICT, code, message).hint(hint);
+        fault.facts = fields(base.clone());
+        fault.facts.insert("hold_reason".into(), found["hold_reason"].clone());
+        fault.facts.insert("review_reason".into(), found["review_reason"].clone());
+        Err(fault)
+    };
+    match status.as_str() {
+        "submitted_to_zinc" | "processing" | "completed" => told(
+            StatusCode::OK,
+            json!({
+                "success": true, "duplicate": !driven,
+                "result": if driven { "submitted" } else { "already_submitted" },
+                "zinc_request_id": found["zinc_request_id"],
+            }),
+        ),
+        "cancelled" | "failed" => refuse(
+            format!("order_{status}"),
+            "the order has ended and will not be bought",
+            "Place a new order under a new number.",
+        ),
+        "needs_review" => refuse(
+            "needs_review".into(),
+            "a person must decide about this order before anything else is sent",
+            "Look its request up at the provider, then complete or cancel it.",
+        ),
+        _ if hold == "awaiting_payment" || hold == "payment_mismatch" => refuse(
+            "order_unpaid".into(),
+            "the order is not paid: nothing was sent",
+            "It is released when its payment is read at Stripe; see POST /v1/orders/{id}/payment.",
+        ),
+        _ if !hold.is_empty() => refuse(
+            "order_held".into(),
+            "the order is held: nothing new is sent for it",
+            "Release the hold when its reason is gone.",
+        ),
+        _ => match lease_end(found) {
+            Some(end) => told(
+                StatusCode::OK,
+                json!({"success": false, "result": "in_progress", "retry_at": end,
+                       "message": "another worker is submitting this order; ask again for the result"}),
+            ),
+            None => told(StatusCode::ACCEPTED, waiting(&status, found)),
+        },
+    }
+}
+
+/// An order that is due now or later: its outcome is unknown, or nothing was sent.
+fn waiting(status: &str, found: &Value) -> Value {
+    let (result, message) = if status == "submitting" {
+        ("unknown", "the provider may have this order; the same request is repeated under the same key")
+    } else {
+        ("waiting", "the provider does not have this order yet; it will be tried again")
+    };
+    json!({"success": false, "result": result, "retry_at": found["due_at"], "message": message})
+}
+
+/// When the lease of the attempt that is under way ends.
+fn lease_end(found: &Value) -> Option<&Value> {
+    let open = found["attempts"].as_array()?.iter().find(|one| one["settled_at"].is_null())?;
+    Some(&open["lease_expires_at"]).filter(|end| !end.is_null())
+}
+
+fn joined(base: &Value, more: Value) -> Value {
+    let mut all = fields(more);
+    all.extend(fields(base.clone()));
+    Value::Object(all)
+}
+
+fn fields(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(found: &Value) -> u16 {
+        match describe(Uuid::nil(), found, false) {
+            Ok(response) => response.status().as_u16(),
+            Err(fault) => fault.status.as_u16(),
+        }
+    }
+
+    #[test]
+    fn only_an_order_that_the_provider_has_is_a_success() {
+        for done in ["submitted_to_zinc", "processing", "completed"] {
+            assert_eq!(status(&json!({"status": done, "zinc_request_id": "r"})), 200);
+        }
+        for over in ["cancelled", "failed", "needs_review"] {
+            assert_eq!(status(&json!({"status": over})), 409);
+        }
+        for held in ["pending", "submitting"] {
+            assert_eq!(status(&json!({"status": held, "hold_reason": "operator"})), 409);
+            assert_eq!(status(&json!({"status": held, "hold_reason": null, "attempts": []})), 202);
+        }
+        let leased = json!({"status": "submitting", "attempts": [
+            {"settled_at": "2026-01-01T00:00:00Z", "lease_expires_at": null},
+            {"settled_at": null, "lease_expires_at": "2026-01-01T00:00:00Z"}]});
+        assert_eq!(status(&leased), 200);
+    }
+
+    #[test]
+    fn the_body_is_an_order_id_and_nothing_else() {
+        let message = |body: Value| match order_of(&fields(body)) {
+            Ok(_) => "fine".to_owned(),
+            Err(fault) => fault.message,
+        };
+        assert_eq!(message(json!({"orderId": Uuid::nil()})), "fine");
+        assert_eq!(message(json!({})), "orderId must be given");
+        assert_eq!(message(json!({"orderId": 7})), "orderId must be a uuid");
+        assert_eq!(message(json!({"orderId": Uuid::nil(), "force": true})), "unknown field force");
+    }
+}

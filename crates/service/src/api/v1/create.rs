@@ -1,0 +1,114 @@
+//! `POST /v1/orders`: places an order, once per order number and once per Idempotency-Key. // G30
+
+use crate::api::auth::Caller;
+use crate::api::fault::Fault;
+use crate::api::{Shared, body, call, shape};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use orders_core::order::NewOrder;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// The caller's name for this one request.
+pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that an answer is the stored one.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// The longest key.
+const KEY_CHARS_MAX: usize = 255;
+
+/// Places it: 201; the same number with the same content again: 200, `"duplicate": true`; the same
+/// key again: the stored answer.
+pub(crate) async fn post(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    request: Body,
+) -> Result<Response, Fault> {
+    demand_json(&headers)?;
+    let key = key(&headers)?;
+    let order = shape::new_order(body::object(request).await?)?;
+    let mut args = Map::new();
+    if let Some(key) = key {
+        args.insert("options".into(), json!({
+            "idempotency_key": key, "caller": caller.name(), "request_digest": digest(&order)?,
+        }));
+    }
+    args.insert("order_param".into(), json(&order)?);
+    let placed = call::through(&shared, &caller, "place_order", args).await.map_err(in_our_words)?;
+    Ok(answer(placed))
+}
+
+fn demand_json(headers: &HeaderMap) -> Result<(), Fault> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Fault::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "json_expected",
+        "an order is given as application/json",
+    ))
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
+    let mut values = headers.get_all(KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    value
+        .to_str()
+        .ok()
+        .filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()) && values.next().is_none())
+        .map(Some)
+        .ok_or_else(|| {
+            Fault::new(
+                StatusCode::BAD_REQUEST,
+                "invalid",
+                format!("Idempotency-Key must be one header of 1 to {KEY_CHARS_MAX} printable characters"),
+            )
+        })
+}
+
+fn json(order: &NewOrder) -> Result<Value, Fault> {
+    serde_json::to_value(order)
+        .map_err(|_| Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the order cannot be written"))
+}
+
+/// What makes two requests the same: their content, not their blanks or the order of their fields.
+fn digest(order: &NewOrder) -> Result<String, Fault> {
+    let digest = Sha256::digest(json(order)?.to_string().as_bytes());
+    Ok(digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
+}
+
+fn in_our_words(fault: Fault) -> Fault {
+    match fault.code.as_ref() {
+        "PT422" => Fault { code: "idempotency_key_reused".into(), ..fault },
+        // The database checks the same rules; where it is stricter, it names field and rule itself.
+        "22023" => Fault { status: StatusCode::UNPROCESSABLE_ENTITY, code: "invalid".into(), ..fault },
+        "23505" => Fault { code: "payment_taken".into(), message: "this PaymentIntent pays another order".into(), ..fault },
+        _ => fault,
+    }
+}
+
+fn answer(mut placed: Value) -> Response {
+    let replayed = placed.as_object_mut().and_then(|fields| fields.remove("replayed")).is_some();
+    let status = if placed["duplicate"] == true { StatusCode::OK } else { StatusCode::CREATED };
+    let location = format!("/v1/orders/{}", placed["order_id"].as_str().unwrap_or_default());
+    let mut response = (status, Json(placed)).into_response();
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        headers.insert(header::LOCATION, location);
+    }
+    if replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

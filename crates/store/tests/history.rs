@@ -1,0 +1,223 @@
+//! The history: gapless, chained, equal to the row; every tampering is found by name. // G11, G12, D3
+
+mod shop;
+
+use orders_store::verify;
+use shop::{Setback, Shop};
+use uuid::Uuid;
+
+/// A shop with one order that has lived through much, and another that has not.
+async fn lived() -> (Shop, Uuid) {
+    let shop = Shop::fresh().await;
+    let (id, token) = shop.submitting("1", 60_000).await;
+    shop.setback(id, token, &Setback::REFUSED).await.unwrap();
+    shop.sql(&format!("select hold_order('{id}', 'operator', '{{\"actor\": \"Zoë\"}}'), release_hold('{id}')")).await;
+    let token = shop.claim(id, 60_000).await;
+    shop.accept(id, token, "req-1").await;
+    shop.complete(id, "req-1", "delivered", "completed").await;
+    shop.paid("2").await;
+    shop.verify().await;
+    (shop, id)
+}
+
+#[tokio::test]
+async fn a_life_is_gapless_and_chained_and_folds_to_its_row() {
+    let (shop, id) = lived().await;
+    let gapless = format!(
+        "select bool_and(seq = n and status_before = coalesce(former, 'new')) from (
+           select seq, status_before, row_number() over (order by seq) as n, lag(status_after) over (order by seq) as former
+             from order_events where order_id = '{id}') as e"
+    );
+    assert_eq!(shop.text(&gapless).await, "true");
+    let chained = format!(
+        "select bool_and(hash = sha256(coalesce(former, '') || uuid_send(order_id) || int8send(seq) || timestamptz_send(at)
+           || convert_to(concat_ws(E'\\x1f', kind, status_before, status_after, actor, actor_source, data::text), 'UTF8'))) from (
+           select *, lag(hash) over (order by seq) as former from order_events where order_id = '{id}') as e"
+    );
+    assert_eq!(shop.text(&chained).await, "true", "the chain can be checked without our functions");
+    let folded = format!(
+        "select jsonb_object_agg(s.key, s.value order by e.seq) from order_events as e cross join lateral jsonb_each(e.data -> 'set') as s
+          where e.order_id = '{id}'"
+    );
+    let row = format!(
+        "select (({folded}) || '{{}}') = jsonb_build_object('order_number', order_number, 'retailer', retailer, 'currency', currency,
+           'goods_minor', goods_minor, 'total_minor', total_minor, 'price_cap_minor', price_cap_minor, 'generation', generation,
+           'zinc_request_id', zinc_request_id, 'zinc_status', zinc_status, 'hold_reason', hold_reason,
+           'payment_status', payment_status, 'content_digest', encode(content_digest, 'hex')) from orders where id = '{id}'"
+    );
+    assert_eq!(shop.text(&row).await, "true", "{}", shop.text(&folded).await);
+}
+
+#[tokio::test]
+async fn every_change_says_who_why_and_when() {
+    let (shop, id) = lived().await;
+    let kinds = shop
+        .text(&format!("select string_agg(kind || ' ' || actor, ', ' order by seq) from order_events where order_id = '{id}'"))
+        .await;
+    assert_eq!(
+        kinds,
+        "order_placed public_orders_app, payment_confirmed engine/t, purchase_opened engine/t, purchase_refused engine/t, \
+         order_held Zoë, hold_released postgres, purchase_opened engine/t, purchase_accepted engine/t, \
+         retailer_order_placed public_orders_app, order_completed public_orders_app"
+    );
+}
+
+#[tokio::test]
+async fn a_hash_does_not_depend_on_the_callers_encoding() {
+    let shop = Shop::fresh().await;
+    let id = shop.paid("1").await;
+    shop.sql(&format!(
+        "do $$ begin perform set_config('client_encoding', 'LATIN1', true);
+           perform hold_order('{id}', 'operator', '{{\"actor\": \"Zoë\", \"note\": \"größer\"}}');
+           perform set_config('client_encoding', 'UTF8', true); end $$"
+    ))
+    .await;
+    shop.verify().await;
+}
+
+/// What `verify_orders` names: the rules broken by an order.
+async fn broken(shop: &Shop) -> Vec<(Uuid, String)> {
+    let mut found: Vec<_> = verify::page(&shop.app, None, 100).await.unwrap().broken.into_iter().map(|b| (b.order_id, b.rule)).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Tampers by force with a whole shop, demands that the rule is named for the order, and repairs.
+async fn found(shop: &Shop, id: Uuid, tampering: &str, rule: &str) {
+    let keep = ["orders", "order_events", "order_attempts", "order_items", "order_private"];
+    let save: String = keep.iter().map(|t| format!("create table kept_{t} as table {t};")).collect();
+    let back: String = keep.iter().rev().map(|t| format!("delete from {t};")).collect::<String>()
+        + &keep.iter().map(|t| format!("insert into {t} table kept_{t}; drop table kept_{t};")).collect::<String>();
+    shop.by_force(&save).await;
+    shop.by_force(tampering).await;
+    let broken = broken(shop).await;
+    assert!(broken.contains(&(id, rule.to_owned())), "{tampering}: {rule} is not among {broken:?}");
+    assert!(broken.iter().all(|(order, _)| *order == id), "{tampering}: {broken:?}");
+    shop.by_force(&back).await;
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn window_d3_an_edit_of_any_column_of_an_event_is_found() {
+    let (shop, id) = lived().await;
+    let event = format!("where order_id = '{id}' and seq = 4");
+    for (change, rule) in [
+        ("at = at + interval '1 microsecond'", "hash"),
+        ("kind = 'edited'", "hash"),
+        ("status_before = 'pending'", "status_sequence"),
+        ("status_after = 'failed'", "status_sequence"),
+        ("actor = 'somebody'", "hash"),
+        ("actor_source = 'jwt'", "hash"),
+        ("data = data || '{\"code\": \"other\"}'", "hash"),
+        ("data = jsonb_set(data, '{set,hold_reason}', '\"operator\"')", "hash"),
+        ("hash = sha256('x')", "hash"),
+        ("seq = 400", "gap"),
+    ] {
+        found(&shop, id, &format!("update order_events set {change} {event}"), rule).await;
+    }
+}
+
+#[tokio::test]
+async fn window_d3_deleted_added_and_swapped_events_are_found() {
+    let (shop, id) = lived().await;
+    let of = format!("where order_id = '{id}'");
+    for (tampering, rule) in [
+        (format!("delete from order_events {of} and seq = 4"), "gap"),
+        (format!("delete from order_events {of} and seq = 1"), "gap"),
+        (format!("delete from order_events {of} and seq = 10"), "head"),
+        (format!("delete from order_events {of}"), "head"),
+        (
+            format!("update order_events set seq = 11 - seq + 100 {of} and seq in (5, 6); update order_events set seq = seq - 100 {of} and seq > 100"),
+            "hash",
+        ),
+        (
+            format!("insert into order_events select order_id, 11, at, kind, status_after, status_after, actor, actor_source, '{{}}', hash from order_events {of} and seq = 10"),
+            "hash",
+        ),
+        (format!("delete from order_items {of}; delete from order_private {of}; delete from orders where id = '{id}'"), "order_missing"),
+    ] {
+        found(&shop, id, &tampering, rule).await;
+    }
+}
+
+#[tokio::test]
+async fn window_d3_an_edit_of_any_column_of_an_order_is_found() {
+    let (shop, id) = lived().await;
+    for (change, rule) in [
+        ("order_number = 'x'", "fold"),
+        ("status = 'failed', status_before = 'processing'", "head"),
+        ("status_before = 'submitting'", "fold"),
+        ("version = version + 1", "head"),
+        ("head = sha256('x')", "head"),
+        ("generation = 3", "fold"),
+        ("zinc_request_id = 'x'", "fold"),
+        ("zinc_status = 'x'", "fold"),
+        ("hold_reason = 'operator'", "fold"),
+        ("payment_status = 'refunded'", "fold"),
+        ("retailer = 'amazon'", "fold"),
+        ("currency = 'USD'", "fold"),
+        ("goods_minor = goods_minor - 1", "goods_total"),
+        ("total_minor = total_minor + 1", "fold"),
+        ("price_cap_minor = 1", "fold"),
+        ("cost_minor = 1", "fold"),
+        ("content_digest = sha256('x')", "fold"),
+        ("created_at = created_at + interval '1 microsecond'", "fold"),
+    ] {
+        found(&shop, id, &format!("update orders set {change} where id = '{id}'"), rule).await;
+    }
+}
+
+#[tokio::test]
+async fn window_d3_edited_lines_addresses_and_attempts_are_found() {
+    let (shop, id) = lived().await;
+    let of = format!("where order_id = '{id}'");
+    let one = format!("{of} and generation = 1");
+    for (tampering, rule) in [
+        (format!("update order_items set quantity = quantity + 1 {of}"), "goods_total"),
+        (format!("update order_items set quantity = 1, unit_price_minor = 1530 {of}"), "lines"),
+        (format!("update order_items set product_id = 'other' {of}"), "lines"),
+        (format!("update order_items set line = 2 {of}"), "lines"),
+        (format!("delete from order_items {of}"), "lines"),
+        (format!("update order_private set recipient = recipient || '{{\"city\": \"Leeds\"}}' {of}"), "private"),
+        (format!("update order_private set gift_message = 'x' {of}"), "private"),
+        (format!("delete from order_private {of}"), "private"),
+        (format!("update order_attempts set request_body = 'edited' {one}"), "digest"),
+        (format!("update order_attempts set request_body = 'edited', request_digest = sha256('edited') {one}"), "attempts"),
+        (format!("update order_attempts set provider_key = 'other' {one}"), "attempts"),
+        (format!("update order_attempts set attempt_id = '{}' {one}", Uuid::from_u128(5)), "attempts"),
+        (format!("update order_attempts set price_cap_minor = 1 {one}"), "attempts"),
+        (format!("update order_attempts set generation = 3 {one}"), "attempts"),
+        (format!("delete from order_attempts {one}"), "attempts"),
+        (format!("delete from order_attempts {of}"), "attempts"),
+        (format!("update order_attempts set settled_at = null, settled_by = null {of} and generation = 2"), "unsettled"),
+    ] {
+        found(&shop, id, &tampering, rule).await;
+    }
+}
+
+#[tokio::test]
+async fn a_status_past_the_edges_is_found_even_when_its_chain_is_right() {
+    let (shop, id) = lived().await;
+    let forged = format!(
+        "insert into order_events select o.id, o.version + 1, now(), 'forged', 'completed', 'pending', 'x', 'login', '{{\"set\": {{}}}}',
+           event_hash(o.head, o.id, o.version + 1, now(), 'forged', 'completed', 'pending', 'x', 'login', '{{\"set\": {{}}}}')
+           from orders as o where o.id = '{id}'"
+    );
+    found(&shop, id, &forged, "edge").await;
+}
+
+#[tokio::test]
+async fn pages_cover_every_order_once() {
+    let shop = Shop::fresh().await;
+    for number in 0..7 {
+        shop.paid(&number.to_string()).await;
+    }
+    let (mut after, mut orders, mut events) = (None, 0, 0);
+    for _ in 0..4 {
+        let page = verify::page(&shop.app, after, 3).await.unwrap();
+        assert!(page.broken.is_empty());
+        (orders, events, after) = (orders + page.orders, events + page.events, page.last.or(after));
+    }
+    assert_eq!((orders, events), (7, 14));
+}
