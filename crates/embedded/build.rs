@@ -45,11 +45,7 @@ mod packing {
         for root in PARTS.map(|part| Path::new(part).join("files")) {
             add_tree(&mut archive, &root.join("runtime"), "")?;
             // We hand these programs on, so their licences go with them.
-            add_tree(
-                &mut archive,
-                &root.join("THIRD_PARTY_LICENSES"),
-                "licenses/",
-            )?;
+            add_tree(&mut archive, &root.join("THIRD_PARTY_LICENSES"), "licenses/")?;
         }
         if let Some(shim) = compile_shim(&out)? {
             add(&mut archive, "lib/libatomic-orders-shim.so", &shim)?;
@@ -58,10 +54,7 @@ mod packing {
 
         let mut hasher = DefaultHasher::new();
         hasher.write(&packed);
-        println!(
-            "cargo::rustc-env=CARRIED_SERVER_DIGEST={:016x}",
-            hasher.finish()
-        );
+        println!("cargo::rustc-env=CARRIED_SERVER_DIGEST={:016x}", hasher.finish());
         fs::write(out.join("postgres.tgz"), packed)?;
         Ok(())
     }
@@ -110,11 +103,7 @@ mod packing {
     fn add(archive: &mut Archive, name: &str, content: &[u8]) -> Result<(), Box<dyn Error>> {
         let mut header = Header::new_gnu();
         header.set_size(content.len() as u64);
-        header.set_mode(if name.starts_with("bin/") {
-            0o755
-        } else {
-            0o644
-        });
+        header.set_mode(if name.starts_with("bin/") { 0o755 } else { 0o644 });
         header.set_mtime(0);
         archive.append_data(&mut header, name, content)?;
         Ok(())
@@ -126,15 +115,7 @@ mod packing {
         let library = out.join("libatomic-orders-shim.so");
         let mut rustc = Command::new(env::var("RUSTC")?);
         rustc
-            .args([
-                "--edition",
-                "2024",
-                "-O",
-                "--crate-type",
-                "cdylib",
-                "--crate-name",
-                "shim",
-            ])
+            .args(["--edition", "2024", "-O", "--crate-type", "cdylib", "--crate-name", "shim"])
             .args(["-C", "panic=abort", "-C", "strip=symbols"])
             .args(["--target", &env::var("TARGET")?]);
         if let Ok(linker) = env::var("RUSTC_LINKER") {

@@ -208,7 +208,7 @@ fn refused(refusal: Refusal, sent: Sent, limits: &Limits, chance: u64) -> Setbac
             pause: None,
             code,
         },
-        _ => settled(ending(class, sent.generation, limits, chance), "key_used_up", code),
+        _ => settled(&ending(class, sent.generation, limits, chance), "key_used_up", code),
     }
 }
 
@@ -246,7 +246,7 @@ pub(crate) fn ending(class: Class, generation: u32, limits: &Limits, chance: u64
     }
 }
 
-fn settled(ending: Ending, evidence: &'static str, code: String) -> Setback {
+fn settled(ending: &Ending, evidence: &'static str, code: String) -> Setback {
     Setback {
         kind: "purchase_refused",
         code,

@@ -14,7 +14,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// The pause before try number `tries + 1`: anything between nothing and the limit of that try,
-    /// as `chance` (0..=u64::MAX) has it.
+    /// as `chance` (any number) has it.
     pub fn pause(self, tries: u32, chance: u64) -> Duration {
         let first = u64::try_from(self.first.as_millis()).unwrap_or(u64::MAX).max(1);
         let cap = u64::try_from(self.cap.as_millis()).unwrap_or(u64::MAX);

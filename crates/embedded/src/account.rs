@@ -29,18 +29,11 @@ impl Account {
         let uid = rustix::process::geteuid().as_raw();
         let gid = rustix::process::getegid().as_raw();
         if uid != 0 {
-            return Ok(Self {
-                name: format!("uid {uid}"),
-                uid,
-                gid,
-                dropped: false,
-            });
+            return Ok(Self { name: format!("uid {uid}"), uid, gid, dropped: false });
         }
         let passwd =
             fs::read_to_string("/etc/passwd").map_err(Error::file("read", "/etc/passwd"))?;
-        let owner = fs::symlink_metadata(pgdata)
-            .ok()
-            .map(|metadata| metadata.uid());
+        let owner = fs::symlink_metadata(pgdata).ok().map(|metadata| metadata.uid());
         Self::unprivileged(&passwd, owner).ok_or(Error::NoAccount)
     }
 
@@ -60,12 +53,7 @@ impl Account {
         let name = fields.next()?.to_owned();
         let uid = fields.nth(1)?.parse().ok()?;
         let gid = fields.next()?.parse().ok()?;
-        (uid != 0).then_some(Self {
-            name,
-            uid,
-            gid,
-            dropped: true,
-        })
+        (uid != 0).then_some(Self { name, uid, gid, dropped: true })
     }
 
     /// The user's number.
@@ -141,23 +129,14 @@ mod tests {
 
     #[test]
     fn postgres_is_preferred_and_nobody_is_the_last_resort() {
-        assert_eq!(
-            user(PASSWD, None),
-            Some(("nobody".to_owned(), 65534, 65533))
-        );
+        assert_eq!(user(PASSWD, None), Some(("nobody".to_owned(), 65534, 65533)));
         let with_postgres = format!("{PASSWD}postgres:x:101:104::/var/lib/postgresql:/bin/bash");
-        assert_eq!(
-            user(&with_postgres, None),
-            Some(("postgres".to_owned(), 101, 104))
-        );
+        assert_eq!(user(&with_postgres, None), Some(("postgres".to_owned(), 101, 104)));
     }
 
     #[test]
     fn an_existing_cluster_keeps_its_owner() {
-        assert_eq!(
-            user(PASSWD, Some(1000)),
-            Some(("shop".to_owned(), 1000, 1001))
-        );
+        assert_eq!(user(PASSWD, Some(1000)), Some(("shop".to_owned(), 1000, 1001)));
     }
 
     #[test]
@@ -169,12 +148,7 @@ mod tests {
 
     #[test]
     fn the_nearest_matching_permission_bit_decides() {
-        let user = Account {
-            name: "a".to_owned(),
-            uid: 7,
-            gid: 8,
-            dropped: true,
-        };
+        let user = Account { name: "a".to_owned(), uid: 7, gid: 8, dropped: true };
         assert!(user.may_enter(7, 0, 0o700));
         assert!(!user.may_enter(7, 8, 0o077));
         assert!(user.may_enter(0, 8, 0o710));

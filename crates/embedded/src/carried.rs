@@ -73,10 +73,7 @@ fn refuse_awkward(folder: &Path) -> Result<(), Error> {
 /// Never called where nothing is carried: [`MAJOR`] is asked first.
 #[cfg(not(carried_server))]
 pub fn unpack(folder: &Path) -> Result<PathBuf, crate::Error> {
-    let reason = format!(
-        "this build carries no server to unpack into {}",
-        folder.display()
-    );
+    let reason = format!("this build carries no server to unpack into {}", folder.display());
     Err(crate::Error::NoServer { reason })
 }
 
@@ -221,27 +218,16 @@ mod tests {
         fs::create_dir(folder.path().join("server.new.1")).unwrap();
         fs::create_dir(folder.path().join("pgdata")).unwrap();
         let first = unpack(folder.path()).unwrap();
-        let made = fs::metadata(first.join("postgres"))
-            .unwrap()
-            .modified()
-            .unwrap();
+        let made = fs::metadata(first.join("postgres")).unwrap().modified().unwrap();
         assert_eq!(unpack(folder.path()).unwrap(), first);
-        assert_eq!(
-            fs::metadata(first.join("postgres"))
-                .unwrap()
-                .modified()
-                .unwrap(),
-            made
-        );
+        assert_eq!(fs::metadata(first.join("postgres")).unwrap().modified().unwrap(), made);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
         assert!(folder.path().join("pgdata").exists());
     }
 
     #[test]
     fn a_folder_whose_name_a_shell_would_run_is_refused() {
-        let refusal = unpack(Path::new("/tmp/$(touch x)"))
-            .unwrap_err()
-            .to_string();
+        let refusal = unpack(Path::new("/tmp/$(touch x)")).unwrap_err().to_string();
         assert!(refusal.contains("special to the shell"), "{refusal}");
         refuse_awkward(Path::new("/tmp/it's, a: näme; with & many #")).unwrap();
     }

@@ -64,9 +64,7 @@ impl Cluster {
         initdb::ensure(&folder, &server, &account)?;
 
         let log = folder.open_log()?;
-        let errors = log
-            .try_clone()
-            .map_err(Error::file("write", folder.log_path()))?;
+        let errors = log.try_clone().map_err(Error::file("write", folder.log_path()))?;
         let mut postgres = server.command("postgres", &account);
         postgres
             .arg("-D")
@@ -76,12 +74,7 @@ impl Cluster {
             .stderr(Stdio::from(errors));
         let keeper = Keeper::start(postgres)
             .map_err(|error| folder.server_failed(format!("could not be started ({error})")))?;
-        let cluster = Self {
-            keeper,
-            server,
-            socket_dir,
-            folder,
-        };
+        let cluster = Self { keeper, server, socket_dir, folder };
         cluster.await_ready(options.start_limit)?;
         Ok(cluster)
     }
@@ -156,9 +149,7 @@ impl Cluster {
         if self.keeper.stop() {
             Ok(())
         } else {
-            Err(self
-                .folder
-                .server_failed(format!("does not stop (pid {})", self.keeper.pid())))
+            Err(self.folder.server_failed(format!("does not stop (pid {})", self.keeper.pid())))
         }
     }
 }
@@ -176,9 +167,7 @@ mod tests {
     fn a_quoted_value_comes_out_as_it_went_in() {
         let strange = r"it's a \ path with spaces";
         let config: tokio_postgres::Config =
-            format!("host=/x user={} dbname={}", quoted(strange), quoted(""))
-                .parse()
-                .unwrap();
+            format!("host=/x user={} dbname={}", quoted(strange), quoted("")).parse().unwrap();
         assert_eq!(config.get_user(), Some(strange));
     }
 }

@@ -31,9 +31,7 @@ pub fn is_elf(file: &[u8]) -> bool {
 
 /// Makes `file` look for its libraries beside itself, and load `extra` too when that is given.
 pub fn look_beside_itself(file: &mut [u8], extra: Option<&str>) -> Option<()> {
-    let Some(dynamic) = sections(file)?
-        .into_iter()
-        .find(|section| section.kind == SHT_DYNAMIC)
+    let Some(dynamic) = sections(file)?.into_iter().find(|section| section.kind == SHT_DYNAMIC)
     else {
         return Some(());
     };
@@ -91,12 +89,7 @@ pub fn lower_glibc(file: &mut [u8]) -> Option<()> {
 /// Whether `file` asks any library for `version`.
 #[cfg(test)]
 pub fn asks_for(file: &[u8], version: &str) -> Option<bool> {
-    Some(
-        required_versions(file)?
-            .iter()
-            .flatten()
-            .any(|asked| asked.name == version),
-    )
+    Some(required_versions(file)?.iter().flatten().any(|asked| asked.name == version))
 }
 
 /// A version that the file asks of a library, and where its entry stands.
@@ -107,9 +100,7 @@ struct Version {
 
 /// All versions asked for, one list for each library.
 fn required_versions(file: &[u8]) -> Option<Vec<Vec<Version>>> {
-    let Some(table) = sections(file)?
-        .into_iter()
-        .find(|section| section.kind == SHT_GNU_VERNEED)
+    let Some(table) = sections(file)?.into_iter().find(|section| section.kind == SHT_GNU_VERNEED)
     else {
         return Some(Vec::new());
     };
@@ -121,10 +112,7 @@ fn required_versions(file: &[u8]) -> Option<Vec<Vec<Version>>> {
         let mut at = library + number_at::<4>(file, library + 8)?;
         for _ in 0..number_at::<2>(file, library + 2)? {
             let name = text_at(file, strings + number_at::<4>(file, at + 8)?)?;
-            versions.push(Version {
-                name: String::from_utf8_lossy(name).into_owned(),
-                at,
-            });
+            versions.push(Version { name: String::from_utf8_lossy(name).into_owned(), at });
             at += number_at::<4>(file, at + 12)?;
         }
         libraries.push(versions);
@@ -142,9 +130,7 @@ struct Section {
 }
 
 fn sections(file: &[u8]) -> Option<Vec<Section>> {
-    (0..number_at::<2>(file, 0x3c)?)
-        .map(|number| section(file, number))
-        .collect()
+    (0..number_at::<2>(file, 0x3c)?).map(|number| section(file, number)).collect()
 }
 
 fn section(file: &[u8], number: usize) -> Option<Section> {
@@ -164,9 +150,7 @@ fn section(file: &[u8], number: usize) -> Option<Section> {
 fn number_at<const WIDTH: usize>(file: &[u8], at: usize) -> Option<usize> {
     let mut wide = [0_u8; 8];
     wide[..WIDTH].copy_from_slice(file.get(at..at + WIDTH)?);
-    u32::try_from(u64::from_le_bytes(wide))
-        .ok()
-        .map(|small| small as usize)
+    u32::try_from(u64::from_le_bytes(wide)).ok().map(|small| small as usize)
 }
 
 fn text_at(file: &[u8], at: usize) -> Option<&[u8]> {

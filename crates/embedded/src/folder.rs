@@ -99,22 +99,14 @@ impl Folder {
     pub fn server_failed(&self, failure: impl Into<String>) -> Error {
         let log = self.log_path();
         let tail = last_lines(&log, 10).unwrap_or_else(|error| format!("(unreadable: {error})"));
-        Error::Server {
-            failure: failure.into(),
-            log,
-            tail,
-        }
+        Error::Server { failure: failure.into(), log, tail }
     }
 }
 
 /// Creates `folder` and what is missing above it. What root creates, the user whom we drop to can
 /// pass, whatever the umask says; what anybody else creates is closed to others.
 fn make_way(folder: &Path) -> io::Result<()> {
-    let mode = if rustix::process::geteuid().is_root() {
-        0o755
-    } else {
-        0o700
-    };
+    let mode = if rustix::process::geteuid().is_root() { 0o755 } else { 0o700 };
     let missing: Vec<&Path> = folder
         .ancestors()
         .take_while(|step| !step.as_os_str().is_empty() && !step.exists())
@@ -143,10 +135,7 @@ fn lock(root: &Path) -> Result<File, Error> {
         let mut holder = String::new();
         let _ = file.read_to_string(&mut holder);
         let holder = holder.trim().parse().ok();
-        return Err(Error::InUse {
-            folder: root.to_owned(),
-            holder,
-        });
+        return Err(Error::InUse { folder: root.to_owned(), holder });
     };
     outcome.map_err(|error| Error::file("lock", &path)(error.into()))?;
     let pid = format!("{}\n", std::process::id());
@@ -161,11 +150,7 @@ fn lock(root: &Path) -> Result<File, Error> {
 /// on to children.
 fn open(path: &Path, how: OFlags) -> io::Result<File> {
     let flags = how | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::open(
-        path,
-        flags,
-        Mode::from_raw_mode(0o600),
-    )?))
+    Ok(File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?))
 }
 
 fn last_lines(path: &Path, count: usize) -> io::Result<String> {
@@ -202,10 +187,7 @@ mod tests {
         let precious = folder.path().join("precious");
         fs::write(&precious, "text").unwrap();
         std::os::unix::fs::symlink(&precious, folder.path().join("lock")).unwrap();
-        assert!(matches!(
-            Folder::claim(folder.path()),
-            Err(Error::File { .. })
-        ));
+        assert!(matches!(Folder::claim(folder.path()), Err(Error::File { .. })));
         assert_eq!(fs::read_to_string(precious).unwrap(), "text");
     }
 

@@ -22,29 +22,16 @@ pub fn ensure(folder: &Folder, server: &Server, account: &Account) -> Result<(),
         return Ok(());
     }
     sweep(folder);
-    let new = folder
-        .root()
-        .join(format!("pgdata.new.{}", std::process::id()));
-    fs::create_dir(&new)
-        .and_then(|()| account.give(&new))
-        .map_err(Error::file("create", &new))?;
+    let new = folder.root().join(format!("pgdata.new.{}", std::process::id()));
+    fs::create_dir(&new).and_then(|()| account.give(&new)).map_err(Error::file("create", &new))?;
 
     let log = folder.open_log()?;
-    let errors = log
-        .try_clone()
-        .map_err(Error::file("write", folder.log_path()))?;
+    let errors = log.try_clone().map_err(Error::file("write", folder.log_path()))?;
     let mut initdb = server.command("initdb", account);
     initdb
         .arg("--pgdata")
         .arg(&new)
-        .args([
-            "--username",
-            SUPERUSER,
-            "--auth",
-            "trust",
-            "--encoding",
-            "UTF8",
-        ])
+        .args(["--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8"])
         .args(["--data-checksums", "--no-instructions"])
         .args(locale(server.major()))
         .stdout(Stdio::from(log))
@@ -71,11 +58,7 @@ pub fn ensure(folder: &Folder, server: &Server, account: &Account) -> Result<(),
 /// letters beyond ASCII.
 fn locale(major: u32) -> &'static [&'static str] {
     if major >= 17 {
-        &[
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--locale=C",
-        ]
+        &["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     } else {
         &["--locale=C"]
     }
@@ -84,11 +67,7 @@ fn locale(major: u32) -> &'static [&'static str] {
 /// We hold the folder, so what is half made was left by the dead.
 fn sweep(folder: &Folder) {
     for entry in folder.root().read_dir().into_iter().flatten().flatten() {
-        if entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with("pgdata.new.")
-        {
+        if entry.file_name().to_string_lossy().starts_with("pgdata.new.") {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

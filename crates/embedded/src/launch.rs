@@ -38,11 +38,7 @@ pub fn command(program: &Path, account: &Account) -> Command {
         }
     }
     // Messages in English: they end up in our log and in our errors.
-    command
-        .env("LC_ALL", "C")
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .process_group(0);
+    command.env("LC_ALL", "C").current_dir("/").stdin(Stdio::null()).process_group(0);
     account.apply(&mut command);
     #[cfg(target_os = "linux")]
     die_with_parent(&mut command);
@@ -52,10 +48,7 @@ pub fn command(program: &Path, account: &Account) -> Command {
 /// SIGINT, PostgreSQL's fast shutdown, when our thread ends. Changing the user clears this setting,
 /// and std changes the user before it runs this.
 #[cfg(target_os = "linux")]
-#[expect(
-    unsafe_code,
-    reason = "only `pre_exec` runs between fork and exec, and it is unsafe"
-)]
+#[expect(unsafe_code, reason = "only `pre_exec` runs between fork and exec, and it is unsafe")]
 fn die_with_parent(command: &mut Command) {
     let parent = rustix::process::getpid();
     let ask_for_the_signal = move || {
@@ -95,9 +88,8 @@ impl Keeper {
     pub fn start(mut command: Command) -> io::Result<Self> {
         let (started, start) = mpsc::channel();
         let (questions, asked) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("postgres keeper".to_owned())
-            .spawn(move || match command.spawn() {
+        let thread = thread::Builder::new().name("postgres keeper".to_owned()).spawn(
+            move || match command.spawn() {
                 Ok(child) => {
                     let _ = started.send(Ok(child.id()));
                     keep(child, &asked)
@@ -106,13 +98,10 @@ impl Keeper {
                     let _ = started.send(Err(error));
                     None
                 }
-            })?;
+            },
+        )?;
         let pid = start.recv().map_err(io::Error::other)??;
-        Ok(Self {
-            pid,
-            questions: Some(questions),
-            thread: Some(thread),
-        })
+        Ok(Self { pid, questions: Some(questions), thread: Some(thread) })
     }
 
     /// The server's process id.
@@ -130,9 +119,7 @@ impl Keeper {
     /// Stops the server and waits for its end; false when even the kernel could not end it.
     pub fn stop(&mut self) -> bool {
         self.questions = None;
-        self.thread
-            .take()
-            .is_none_or(|thread| thread.join().is_ok_and(|ending| ending.is_some()))
+        self.thread.take().is_none_or(|thread| thread.join().is_ok_and(|ending| ending.is_some()))
     }
 }
 

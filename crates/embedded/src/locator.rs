@@ -71,12 +71,7 @@ impl fmt::Display for Server {
             Origin::Installed => "installed in",
             Origin::Carried => "carried in this program, unpacked to",
         };
-        write!(
-            out,
-            "PostgreSQL {}, {origin} {}",
-            self.version,
-            self.bin.display()
-        )
+        write!(out, "PostgreSQL {}, {origin} {}", self.version, self.bin.display())
     }
 }
 
@@ -99,10 +94,7 @@ impl Server {
     /// Tries the programs in `folder`; the reason, as the end of a sentence, when they will not do.
     fn try_folder(folder: &Path, origin: Origin, account: &Account) -> Result<Self, String> {
         let bin = real_bin(folder).ok_or_else(|| {
-            format!(
-                "{} does not have both `postgres` and `initdb`",
-                folder.display()
-            )
+            format!("{} does not have both `postgres` and `initdb`", folder.display())
         })?;
         let failed = |why: String| format!("{}/postgres does not run here: {why}", bin.display());
         let output = command(&bin, "postgres", origin, account)
@@ -110,19 +102,12 @@ impl Server {
             .output()
             .map_err(|error| failed(error.to_string()))?;
         if !output.status.success() {
-            return Err(failed(
-                String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-            ));
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
         }
         let answer = String::from_utf8_lossy(&output.stdout);
         let (version, major) = parse_version(&answer)
             .ok_or_else(|| failed(format!("it gives its version as {:?}", answer.trim())))?;
-        Ok(Self {
-            bin,
-            version,
-            major,
-            origin,
-        })
+        Ok(Self { bin, version, major, origin })
     }
 }
 
@@ -138,21 +123,14 @@ fn command(bin: &Path, program: &str, origin: Origin, account: &Account) -> Comm
 /// that belong together.
 fn real_bin(folder: &Path) -> Option<PathBuf> {
     let is_whole = |bin: &PathBuf| bin.join("postgres").is_file() && bin.join("initdb").is_file();
-    let real = folder
-        .join("postgres")
-        .canonicalize()
-        .ok()?
-        .parent()?
-        .to_owned();
+    let real = folder.join("postgres").canonicalize().ok()?.parent()?.to_owned();
     [real, folder.to_owned()].into_iter().find(is_whole)
 }
 
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` gives `15.18` and 15.
 fn parse_version(answer: &str) -> Option<(String, u32)> {
     let version = answer.split_whitespace().nth(2)?;
-    let digits = version
-        .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(version.len());
+    let digits = version.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(version.len());
     Some((version.to_owned(), version[..digits].parse().ok()?))
 }
 
@@ -169,10 +147,7 @@ enum Root {
     /// What `pg_config` says.
     PgConfig,
     /// One folder per version in `parent`, named `prefix` and a number, with the programs in `bin`.
-    Numbered {
-        parent: PathBuf,
-        prefix: &'static str,
-    },
+    Numbered { parent: PathBuf, prefix: &'static str },
 }
 
 impl Default for Locator {
@@ -180,20 +155,12 @@ impl Default for Locator {
     fn default() -> Self {
         let path = env::var_os("PATH").unwrap_or_default();
         // Never the folder that we happen to stand in.
-        let mut roots: Vec<Root> = env::split_paths(&path)
-            .filter(|bin| bin.is_absolute())
-            .map(Root::Bin)
-            .collect();
+        let mut roots: Vec<Root> =
+            env::split_paths(&path).filter(|bin| bin.is_absolute()).map(Root::Bin).collect();
         roots.extend([
             Root::PgConfig,
-            Root::Numbered {
-                parent: "/usr/lib/postgresql".into(),
-                prefix: "",
-            },
-            Root::Numbered {
-                parent: "/usr".into(),
-                prefix: "pgsql-",
-            },
+            Root::Numbered { parent: "/usr/lib/postgresql".into(), prefix: "" },
+            Root::Numbered { parent: "/usr".into(), prefix: "pgsql-" },
             Root::Bin("/usr/local/pgsql/bin".into()),
         ]);
         Self { roots }
@@ -203,9 +170,7 @@ impl Default for Locator {
 impl Locator {
     /// Looks in these folders only.
     pub fn in_folders(folders: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self {
-            roots: folders.into_iter().map(Root::Bin).collect(),
-        }
+        Self { roots: folders.into_iter().map(Root::Bin).collect() }
     }
 
     /// The programs for the cluster in `folder`, existing or to be made.
@@ -220,11 +185,7 @@ impl Locator {
         let mut refused = Vec::new();
 
         if let Source::Path(path) = source {
-            let bin = if real_bin(path).is_none() {
-                path.join("bin")
-            } else {
-                path.clone()
-            };
+            let bin = if real_bin(path).is_none() { path.join("bin") } else { path.clone() };
             match Server::try_folder(&bin, Origin::Named, account) {
                 Ok(server) if fits(server.major) => return Ok(server),
                 Ok(server) => refused.push(format!("{server} does not fit")),
@@ -252,11 +213,7 @@ impl Locator {
         }
         let found = refused.join(", and ");
         Err(match existing {
-            Some(major) => Error::OtherMajor {
-                folder: folder.root().to_owned(),
-                major,
-                found,
-            },
+            Some(major) => Error::OtherMajor { folder: folder.root().to_owned(), major, found },
             None => Error::NoServer { reason: found },
         })
     }
@@ -264,12 +221,7 @@ impl Locator {
     /// The first installed programs that fit, or a word on what there is instead.
     fn installed(&self, account: &Account, fits: impl Fn(u32) -> bool) -> Result<Server, String> {
         let mut others: Vec<String> = Vec::new();
-        for bin in self
-            .roots
-            .iter()
-            .flat_map(Root::bins)
-            .filter(|bin| real_bin(bin).is_some())
-        {
+        for bin in self.roots.iter().flat_map(Root::bins).filter(|bin| real_bin(bin).is_some()) {
             match Server::try_folder(&bin, Origin::Installed, account) {
                 Ok(server) if fits(server.major) => return Ok(server),
                 Ok(server) => others.push(server.to_string()),
@@ -280,10 +232,7 @@ impl Locator {
         if others.is_empty() {
             return Err("no PostgreSQL is installed where it was looked for".to_owned());
         }
-        Err(format!(
-            "of those installed none fits ({})",
-            others.join("; ")
-        ))
+        Err(format!("of those installed none fits ({})", others.join("; ")))
     }
 }
 
@@ -311,12 +260,7 @@ fn numbered(parent: &Path, prefix: &str) -> Vec<PathBuf> {
         .flatten()
         .flatten()
         .filter_map(|entry| {
-            let version = entry
-                .file_name()
-                .to_str()?
-                .strip_prefix(prefix)?
-                .parse()
-                .ok()?;
+            let version = entry.file_name().to_str()?.strip_prefix(prefix)?.parse().ok()?;
             Some((version, entry.path().join("bin")))
         })
         .collect();
@@ -339,11 +283,7 @@ mod tests {
     /// A folder with programs that do nothing but give this version.
     fn pretend(root: &Path, version: &str) -> PathBuf {
         let bin = root.join(version);
-        script(
-            &bin,
-            "postgres",
-            &format!("echo 'postgres (PostgreSQL) {version} (Pretended)'"),
-        );
+        script(&bin, "postgres", &format!("echo 'postgres (PostgreSQL) {version} (Pretended)'"));
         script(&bin, "initdb", "exit 1");
         bin
     }
@@ -379,15 +319,8 @@ mod tests {
         let world = world();
         let locator =
             Locator::in_folders(["16.3", "17.1"].map(|version| pretend(world.path(), version)));
-        assert_eq!(
-            find(&locator, &Source::Installed, Some(17))
-                .unwrap()
-                .major(),
-            17
-        );
-        let refusal = find(&locator, &Source::Automatic, Some(15))
-            .unwrap_err()
-            .to_string();
+        assert_eq!(find(&locator, &Source::Installed, Some(17)).unwrap().major(), 17);
+        let refusal = find(&locator, &Source::Automatic, Some(15)).unwrap_err().to_string();
         assert!(refusal.contains("made by PostgreSQL 15"), "{refusal}");
         assert!(refusal.contains("PostgreSQL 17.1"), "{refusal}");
         assert!(refusal.contains("install PostgreSQL 15"), "{refusal}");
@@ -400,17 +333,10 @@ mod tests {
         fs::create_dir(world.path().join("prefix")).unwrap();
         std::os::unix::fs::symlink(&bin, world.path().join("prefix/bin")).unwrap();
         for path in [bin.clone(), world.path().join("prefix")] {
-            assert_eq!(
-                find(&Locator::default(), &Source::Path(path), None)
-                    .unwrap()
-                    .bin,
-                bin
-            );
+            assert_eq!(find(&Locator::default(), &Source::Path(path), None).unwrap().bin, bin);
         }
         let nowhere = Source::Path(world.path().join("nowhere"));
-        let refusal = find(&Locator::default(), &nowhere, None)
-            .unwrap_err()
-            .to_string();
+        let refusal = find(&Locator::default(), &nowhere, None).unwrap_err().to_string();
         assert!(refusal.contains("does not have both"), "{refusal}");
     }
 
@@ -420,14 +346,9 @@ mod tests {
         let broken = pretend(world.path(), "18.0");
         script(&broken, "postgres", "echo 'no such library' >&2; exit 127");
         let locator = Locator::in_folders([broken.clone(), pretend(world.path(), "16.3")]);
-        assert_eq!(
-            find(&locator, &Source::Installed, None).unwrap().major(),
-            16
-        );
+        assert_eq!(find(&locator, &Source::Installed, None).unwrap().major(), 16);
         let only_broken = Locator::in_folders([broken]);
-        let refusal = find(&only_broken, &Source::Installed, None)
-            .unwrap_err()
-            .to_string();
+        let refusal = find(&only_broken, &Source::Installed, None).unwrap_err().to_string();
         assert!(refusal.contains("no such library"), "{refusal}");
     }
 
@@ -455,10 +376,7 @@ mod tests {
     #[test]
     fn versions_are_read_with_or_without_a_distribution_behind_them() {
         let read = |text| parse_version(text).map(|(_, major)| major);
-        assert_eq!(
-            read("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"),
-            Some(15)
-        );
+        assert_eq!(read("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(read("postgres (PostgreSQL) 19beta1"), Some(19));
         assert_eq!(read("postgres (PostgreSQL)"), None);
     }

@@ -32,10 +32,7 @@ pub fn clear(pgdata: &Path, socket_dir: &Path) -> Result<(), Error> {
     let pgdata = pgdata.canonicalize().map_err(Error::file("find", pgdata))?;
     see_off(&pgdata)?;
     remove_if_there(&pgdata.join("postmaster.pid"))?;
-    for entry in fs::read_dir(socket_dir)
-        .map_err(Error::file("read", socket_dir))?
-        .flatten()
-    {
+    for entry in fs::read_dir(socket_dir).map_err(Error::file("read", socket_dir))?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(".s.PGSQL.") {
             remove_if_there(&entry.path())?;
         }
@@ -46,9 +43,7 @@ pub fn clear(pgdata: &Path, socket_dir: &Path) -> Result<(), Error> {
 /// Whether no process of PostgreSQL's works in `pgdata`.
 #[cfg(feature = "testing")]
 pub fn is_deserted(pgdata: &Path) -> bool {
-    pgdata
-        .canonicalize()
-        .map_or(true, |pgdata| at_work_in(&pgdata).is_empty())
+    pgdata.canonicalize().map_or(true, |pgdata| at_work_in(&pgdata).is_empty())
 }
 
 /// Waits until nobody works in `pgdata`, asking politely first.
@@ -66,20 +61,12 @@ fn see_off(pgdata: &Path) -> Result<(), Error> {
     for pid in at_work_in(pgdata) {
         send(pid, Signal::QUIT);
     }
-    wait::until(IMMEDIATE_LIMIT, is_empty).ok_or_else(|| Error::Occupied {
-        folder: pgdata.to_owned(),
-        pids: at_work_in(pgdata),
-    })
+    wait::until(IMMEDIATE_LIMIT, is_empty)
+        .ok_or_else(|| Error::Occupied { folder: pgdata.to_owned(), pids: at_work_in(pgdata) })
 }
 
 fn postmaster(pgdata: &Path) -> Option<u32> {
-    fs::read_to_string(pgdata.join("postmaster.pid"))
-        .ok()?
-        .lines()
-        .next()?
-        .trim()
-        .parse()
-        .ok()
+    fs::read_to_string(pgdata.join("postmaster.pid")).ok()?.lines().next()?.trim().parse().ok()
 }
 
 /// The living processes of PostgreSQL's in `pgdata`. A zombie has no working folder, a stranger
@@ -108,10 +95,9 @@ fn send(pid: u32, signal: Signal) {
 
 fn remove_if_there(file: &Path) -> Result<(), Error> {
     match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(
-            "remove what an earlier run left at",
-            file,
-        )(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::file("remove what an earlier run left at", file)(error))
+        }
         _ => Ok(()),
     }
 }

@@ -43,10 +43,7 @@ const PROMISED: [(&str, &str); 13] = [
 pub fn arguments(socket_dir: &Path, extra: &[(String, String)]) -> Vec<String> {
     let own = [
         ("port".to_owned(), socket::PORT.to_string()),
-        (
-            "unix_socket_directories".to_owned(),
-            quoted(&socket_dir.to_string_lossy()),
-        ),
+        ("unix_socket_directories".to_owned(), quoted(&socket_dir.to_string_lossy())),
     ];
     owned(&SUGGESTED)
         .chain(extra.iter().cloned())
@@ -57,9 +54,7 @@ pub fn arguments(socket_dir: &Path, extra: &[(String, String)]) -> Vec<String> {
 }
 
 fn owned(pairs: &'static [(&str, &str)]) -> impl Iterator<Item = (String, String)> {
-    pairs
-        .iter()
-        .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 /// The folder setting is a list: a comma or a space in a name would split it.
@@ -73,10 +68,7 @@ mod tests {
 
     fn last_value(arguments: &[String], name: &str) -> Option<String> {
         let start = format!("{name}=");
-        arguments
-            .iter()
-            .rev()
-            .find_map(|word| word.strip_prefix(&start).map(str::to_owned))
+        arguments.iter().rev().find_map(|word| word.strip_prefix(&start).map(str::to_owned))
     }
 
     #[test]

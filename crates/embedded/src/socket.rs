@@ -42,10 +42,7 @@ pub fn private_dir(data_dir: &Path, account: &Account) -> Result<PathBuf, Error>
     let mut refusal = Error::file("find a short place for the socket of", data_dir)(
         io::ErrorKind::NotFound.into(),
     );
-    for folder in short_bases(account)
-        .into_iter()
-        .map(|base| base.join(&name))
-    {
+    for folder in short_bases(account).into_iter().map(|base| base.join(&name)) {
         match claim(&folder, account) {
             Ok(()) if fits(&folder) => return Ok(folder),
             Ok(()) => {}
@@ -144,10 +141,7 @@ mod tests {
         let socket_dir = private_dir(folder.path(), &account()).unwrap();
         assert_eq!(socket_dir, folder.path().join("run"));
         let metadata = fs::metadata(&socket_dir).unwrap();
-        assert_eq!(
-            (metadata.mode() & 0o777, metadata.uid()),
-            (0o700, account().uid())
-        );
+        assert_eq!((metadata.mode() & 0o777, metadata.uid()), (0o700, account().uid()));
         // And again, when it is there already.
         private_dir(folder.path(), &account()).unwrap();
     }
@@ -171,10 +165,7 @@ mod tests {
         assert!(private_dir(folder.path(), &account()).is_err());
         fs::remove_dir(&open).unwrap();
         let elsewhere = folder.path().join("elsewhere");
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&elsewhere)
-            .unwrap();
+        fs::DirBuilder::new().mode(0o700).create(&elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &open).unwrap();
         assert!(private_dir(folder.path(), &account()).is_err());
     }

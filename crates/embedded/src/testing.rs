@@ -40,11 +40,7 @@ fn start() -> Result<Cluster, Error> {
     let base = env::temp_dir();
     sweep(&base);
     let data_dir = base.join(format!("{PREFIX}{}", std::process::id()));
-    Cluster::start(&Options {
-        data_dir,
-        source: source(),
-        ..Options::default()
-    })
+    Cluster::start(&Options { data_dir, source: source(), ..Options::default() })
 }
 
 /// Removes the folders of test programs that are no more.

@@ -79,8 +79,14 @@ pub fn router(api: Api) -> Router {
     let Api { store, engine, doors, jwt_secret, clock } = api;
     let correlation = frame::Correlation::starting_at(clock());
     let auth = auth::Auth::new(store.clone(), jwt_secret, clock);
-    let shared =
-        Arc::new(Shared { store, engine, doors, auth, ready: ready::Cache::default(), correlation });
+    let shared = Arc::new(Shared {
+        store,
+        engine,
+        doors,
+        auth,
+        ready: ready::Cache::default(),
+        correlation,
+    });
     let mut router: Router<Arc<Shared>> = Router::new();
     for route in routes::all() {
         router = router.route(route.path, (route.handler)());

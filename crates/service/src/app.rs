@@ -138,7 +138,12 @@ pub struct PartnerArgs {
     #[arg(long, env = "ZINC_RETAILERS", value_delimiter = ',', default_value = "amazon")]
     pub zinc_retailers: Vec<String>,
     /// Where Stripe's API is.
-    #[arg(long, env = "STRIPE_URL", default_value = "https://api.stripe.com/v1", value_name = "URL")]
+    #[arg(
+        long,
+        env = "STRIPE_URL",
+        default_value = "https://api.stripe.com/v1",
+        value_name = "URL"
+    )]
     pub stripe_url: String,
     /// Stripe's secret key; one restricted to reading payments is enough.
     #[arg(long, env = "STRIPE_KEY", hide_env_values = true, value_name = "KEY")]
@@ -212,7 +217,10 @@ fn provider(
     config.retailers = partners
         .zinc_retailers
         .iter()
-        .map(|name| Retailer::parse(name).with_context(|| format!("--zinc-retailers: {name:?} is not a retailer we know")))
+        .map(|name| {
+            Retailer::parse(name)
+                .with_context(|| format!("--zinc-retailers: {name:?} is not a retailer we know"))
+        })
         .collect::<Result<_, _>>()?;
     Ok(Provider::ZincV1(zinc_v1::Client::new(http, config)?))
 }

@@ -173,11 +173,25 @@ impl Engine {
             cut.cancel();
             let _ = tokio::time::timeout(Duration::from_secs(2), self.wait_for_calls()).await;
         }
+        self.end_recorder(recorder).await;
+        self.beat(true).await;
+    }
+
+    /// Records the answers of calls that others ask for with [`Engine::submit_one`], and does
+    /// nothing by itself; for a server beside engines that run elsewhere. // G43
+    pub async fn run_on_demand(self: Arc<Self>, stop: CancellationToken) {
+        let recorder = tokio::spawn(Arc::clone(&self).record_answers());
+        stop.cancelled().await;
+        // What is cut off here is unknown: its lease ends, and an engine repeats the same bytes.
+        let _ = tokio::time::timeout(STOP_GRACE, self.wait_for_calls()).await;
+        self.end_recorder(recorder).await;
+    }
+
+    async fn end_recorder(&self, recorder: tokio::task::JoinHandle<()>) {
         let _ = self.answers.send(record::Answered::Last).await;
         if tokio::time::timeout(Duration::from_secs(6), recorder).await.is_err() {
             tracing::error!("answers could not be recorded before the stop; their leases will end");
         }
-        self.beat(true).await;
     }
 
     /// Waits until every call has handed its answer to the recorder.

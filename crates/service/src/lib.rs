@@ -4,8 +4,8 @@
 //! others call), [`cli`] (what people type), [`import`] (how orders get in from files).
 
 pub mod api;
-pub mod engine;
-pub mod import;
 pub mod app;
 pub mod cli;
+pub mod engine;
+pub mod import;
 pub mod telemetry;

@@ -28,11 +28,11 @@ pub enum Error {
         message: String,
         /// More about it; never for a broken constraint, where the server repeats the whole row and
         /// with it what is private. // G36
-        detail: Option<String>,
+        detail: Option<Box<str>>,
         /// What to do instead.
         hint: Option<String>,
         /// The constraint that was broken, by its name.
-        constraint: Option<String>,
+        constraint: Option<Box<str>>,
     },
     /// The connection broke while the outcome was open: the statement may have taken effect.
     #[error("{what}: the connection broke, the outcome is unknown until it is read back")]
@@ -72,9 +72,9 @@ impl Error {
             what,
             code: db.code().code().to_owned(),
             message: db.message().to_owned(),
-            detail: db.detail().filter(|_| !db.code().code().starts_with("23")).map(str::to_owned),
+            detail: db.detail().filter(|_| !db.code().code().starts_with("23")).map(Into::into),
             hint: db.hint().map(str::to_owned),
-            constraint: db.constraint().map(str::to_owned),
+            constraint: db.constraint().map(Into::into),
         }
     }
 

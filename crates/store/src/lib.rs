@@ -9,9 +9,12 @@
 
 pub mod access;
 pub mod account;
+pub mod bench;
 pub mod claim;
 pub mod door;
 pub mod error;
+pub mod floor;
+pub mod ground;
 pub mod payment;
 pub mod place;
 pub mod read;
@@ -20,6 +23,7 @@ pub mod recovery;
 pub mod schema;
 pub mod settings;
 mod sql;
+mod tls;
 pub mod transact;
 pub mod verify;
 pub mod watch;

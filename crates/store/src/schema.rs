@@ -254,8 +254,10 @@ fn edges(names: &Names) -> String {
         let _ =
             write!(rows, "{comma}('{before}', '{after}', '{}')", edge.meaning.replace('\'', "''"));
     }
-    let digest: String =
-        Sha256::digest(&pairs).iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let digest = Sha256::digest(&pairs).iter().take(8).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
     format!(
         "do $edges$ begin
            if not exists (select from pg_constraint where conname = 'orders_edge_known'
@@ -273,9 +275,17 @@ fn edges(names: &Names) -> String {
     )
 }
 
-/// The digest of each function as the catalogue has it: source, settings, owner's rights.
-const DIGESTS: &str = "select p.oid::regprocedure::text as signature,
-       sha256(convert_to(concat_ws(E'\\x1f', pg_get_functiondef(p.oid), p.prosecdef, p.proconfig::text), 'UTF8')) as digest
+/// The digest of each function as the catalogue has it: source, arguments, settings, owner's rights.
+/// Nothing in it depends on the reader's `search_path`, as `regprocedure` and
+/// `pg_get_functiondef` would.
+const DIGESTS: &str = "select p.proname || '(' || coalesce((
+         select string_agg(case when t.typnamespace = p.pronamespace then t.typname else format_type(t.oid, null) end, ',' order by a.at)
+           from unnest(p.proargtypes) with ordinality as a (type, at) join pg_type as t on t.oid = a.type), '') || ')' as signature,
+       sha256(convert_to(concat_ws(E'\\x1f', p.proname, p.prosrc, pg_get_function_sqlbody(p.oid), p.provolatile, p.proretset,
+         p.prosecdef, p.proconfig::text, p.proargnames::text, p.proargmodes::text, pg_get_expr(p.proargdefaults, 0), (
+           select string_agg(t.typname, ',' order by a.at)
+             from unnest(coalesce(p.proallargtypes, p.proargtypes) || p.prorettype) with ordinality as a (type, at)
+             join pg_type as t on t.oid = a.type)), 'UTF8')) as digest
   from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
  where n.nspname = $1 and p.proowner::regrole::text = $2";
 
@@ -318,8 +328,17 @@ pub async fn drift(store: &Store) -> Result<Vec<String>, Error> {
         .collect())
 }
 
-/// Refuses ground that is not safe to stand on, with one sentence per fault. // G21
+/// Refuses ground that is not safe to stand on, with the sentence of its first fault. // G21
 pub async fn check_ground(store: &Store) -> Result<(), Error> {
+    match ground_faults(store).await?.into_iter().next() {
+        Some(fault) => Err(Error::BadGround(fault)),
+        None => check_version(store).await,
+    }
+}
+
+/// What is not safe about the server and the role of this connection: one sentence per fault, each
+/// with its remedy.
+pub async fn ground_faults(store: &Store) -> Result<Vec<String>, Error> {
     let names = names(store.schema())?;
     let rows = store
         .query(
@@ -337,13 +356,12 @@ pub async fn check_ground(store: &Store) -> Result<(), Error> {
             &[(&names.owner, Type::TEXT), (&names.schema, Type::TEXT)],
         )
         .await?;
-    if let Some(row) = rows.first() {
-        return Err(Error::BadGround(row.get(0)));
-    }
-    check_version(store, &names).await
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-async fn check_version(store: &Store, names: &Names) -> Result<(), Error> {
+/// Refuses a schema that holds no shop, or one of another version than this release works with.
+pub async fn check_version(store: &Store) -> Result<(), Error> {
+    let names = names(store.schema())?;
     let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX) - 1;
     let sql = format!("select max(version) from \"{}\".schema_migrations", names.schema);
     let found = match store.query("schema.version", &sql, &[]).await {

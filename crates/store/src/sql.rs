@@ -105,4 +105,18 @@ mod tests {
             "grant \"shop_a_orders_app\" on \"shop_a\".t -- 'shop_a_orders_owner'"
         );
     }
+
+    #[test]
+    fn every_known_kind_of_event_is_written_by_somebody() {
+        let source: String = FUNCTIONS.iter().map(|(_, text)| *text).collect();
+        let plan = concat!(
+            include_str!("../../core/src/plan.rs"),
+            include_str!("../../core/src/plan/reading.rs")
+        );
+        for kind in orders_core::event::Kind::ALL {
+            let written = source.contains(&format!("'{}'", kind.name()))
+                || plan.contains(&format!("\"{}\"", kind.name()));
+            assert!(written, "{} is written by nobody", kind.name());
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! back by itself. Every statement is unnamed and sent in one flight, so that it runs through a
 //! pooler in transaction mode. // G17, G18, G19, G20
 
-use crate::Error;
+use crate::{Error, tls};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts};
 use futures_util::FutureExt as _;
 use std::future::Future;
@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Config, NoTls, Row};
+use tokio_postgres::{Config, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How often a whole transaction is tried when the database rolls it back for passing reasons.
 const TRIES_MAX: u32 = 8;
@@ -35,6 +36,8 @@ pub struct StoreOptions {
     pub wait: Duration,
     /// Seed of the pauses between tries.
     pub seed: u64,
+    /// Certificates (PEM) that the server's may be signed by, beside the well-known ones.
+    pub database_ca: Option<String>,
 }
 
 impl Default for StoreOptions {
@@ -45,6 +48,7 @@ impl Default for StoreOptions {
             statement_timeout: Duration::from_secs(10),
             wait: Duration::from_secs(5),
             seed: 0,
+            database_ca: None,
         }
     }
 }
@@ -56,6 +60,7 @@ pub struct Store {
     schema: Arc<str>,
     statement_timeout: Duration,
     chance: Arc<AtomicU64>,
+    connector: MakeRustlsConnect,
 }
 
 /// A parameter with its type: unnamed statements state their types instead of asking the server.
@@ -69,9 +74,11 @@ impl Store {
     pub fn new(address: &str, options: &StoreOptions) -> Result<Self, Error> {
         let mut config: Config = address.parse().map_err(|_| Error::Address)?;
         config.connect_timeout(Duration::from_secs(3)).application_name("atomic-orders");
+        tls::decide(&mut config);
+        let connector = tls::connector(options.database_ca.as_deref())?;
         let manager = Manager::from_config(
             config,
-            NoTls,
+            connector.clone(),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let timeouts = Timeouts {
@@ -90,6 +97,7 @@ impl Store {
             schema: options.schema.as_str().into(),
             statement_timeout: options.statement_timeout,
             chance: Arc::new(AtomicU64::new(options.seed)),
+            connector,
         })
     }
 
@@ -123,6 +131,18 @@ impl Store {
         }
     }
 
+    /// Runs one statement that is prepared once per connection. For the benchmark, whose connections
+    /// are direct: the shop's own statements go through poolers and are unnamed (ruling 32).
+    pub(crate) async fn prepared(
+        &self,
+        what: &'static str,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let connection = self.connection(what).await?;
+        prepared(&connection, what, sql, params).await
+    }
+
     async fn query_once(
         &self,
         what: &'static str,
@@ -134,7 +154,7 @@ impl Store {
             tokio::time::timeout(self.statement_timeout, connection.query_typed(sql, params)).await;
         match answer {
             Ok(rows) => rows.map_err(|error| Error::of(what, error)),
-            Err(_) => Err(abandon(connection, what)),
+            Err(_) => Err(self.abandon(connection, what)),
         }
     }
 
@@ -174,19 +194,27 @@ impl Store {
             Ok(Ok(outcome)) => outcome,
             // Neither committed nor rolled back: this connection must not reach another borrower.
             Ok(Err(_)) => {
-                let _ = abandon(transaction.connection, what);
+                let _ = self.abandon(transaction.connection, what);
                 Err(Error::Inconsistent { what, reason: "the transaction's body panicked".into() })
             }
-            Err(_) => Err(abandon(transaction.connection, what)),
+            Err(_) => Err(self.abandon(transaction.connection, what)),
         }
     }
 
     /// One connection, for what must not be a transaction (the installer's notices, `doctor`).
     pub(crate) async fn connection(&self, what: &'static str) -> Result<Object, Error> {
-        self.pool
-            .get()
-            .await
-            .map_err(|error| Error::Unreachable { what, reason: error.to_string() })
+        self.pool.get().await.map_err(|error| Error::Unreachable { what, reason: reason(&error) })
+    }
+
+    /// Closes a connection in the middle of something: the statement is cancelled, the server rolls
+    /// back when it notices, and the next borrower gets a fresh one. What was under way may have taken
+    /// effect.
+    fn abandon(&self, connection: Object, what: &'static str) -> Error {
+        let cancel = connection.cancel_token();
+        let connector = self.connector.clone();
+        tokio::spawn(async move { cancel.cancel_query(connector).await });
+        drop(Object::take(connection));
+        Error::TimedOut { what }
     }
 
     /// Waits a random while below a limit that doubles with each try ("full jitter").
@@ -208,6 +236,17 @@ impl Transaction {
     /// Runs one statement.
     pub async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
         self.connection.query_typed(sql, params).await.map_err(|error| self.fail(error))
+    }
+
+    /// Runs one prepared statement, see [`Store::prepared`].
+    pub(crate) async fn prepared(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Error> {
+        let rows = prepared(&self.connection, self.what, sql, params).await;
+        self.failed.fetch_or(rows.is_err(), Ordering::Relaxed);
+        rows
     }
 
     /// Runs statements without parameters.
@@ -240,14 +279,25 @@ impl Transaction {
     }
 }
 
-/// Closes a connection in the middle of something: the statement is cancelled, the server rolls
-/// back when it notices, and the next borrower gets a fresh one. What was under way may have taken
-/// effect.
-fn abandon(connection: Object, what: &'static str) -> Error {
-    let cancel = connection.cancel_token();
-    tokio::spawn(async move { cancel.cancel_query(NoTls).await });
-    drop(Object::take(connection));
-    Error::TimedOut { what }
+/// Why there is no connection: the innermost cause, which is what people can act on ("Connection
+/// refused", "database … does not exist"). None of them repeats the address.
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// Runs a statement that this connection prepares at its first use.
+async fn prepared(
+    connection: &Object,
+    what: &'static str,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, Error> {
+    let statement = connection.prepare_cached(sql).await.map_err(|error| Error::of(what, error))?;
+    connection.query(&statement, params).await.map_err(|error| Error::of(what, error))
 }
 
 /// A small generator (SplitMix64): good enough to spread pauses, seeded by the caller.

@@ -54,6 +54,26 @@ pub async fn page(store: &Store, after: Option<Uuid>, page_size: i32) -> Result<
     Ok(page)
 }
 
+/// The ends of the chains of a page of orders, in the order of their ids. Whoever keeps a digest of
+/// all of them elsewhere can prove later that no history was written anew.
+pub async fn heads(
+    store: &Store,
+    after: Option<Uuid>,
+    page_size: i64,
+) -> Result<Vec<(Uuid, Vec<u8>)>, Error> {
+    let rows = store
+        .query(
+            "verify.heads",
+            &store.in_schema(
+                "select o.id, o.head from {schema}.orders as o
+                  where $1::uuid is null or o.id > $1 order by o.id limit $2",
+            ),
+            &[(&after, Type::UUID), (&page_size, Type::INT8)],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 /// Database roles that could break the rules by force: superusers and members of the owner.
 pub async fn dangerous_roles(store: &Store) -> Result<Vec<String>, Error> {
     let names = crate::schema::names(store.schema())?;

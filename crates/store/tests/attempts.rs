@@ -1,4 +1,9 @@
 //! Attempts are frozen: what was sent is never edited, an outcome never taken back. // G4, A11, A13
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests may fail by panic, like the tests"
+)]
 
 mod shop;
 
@@ -44,7 +49,13 @@ async fn an_outcome_is_never_taken_back_and_a_settlement_never_undone() {
     shop.setback(id, token, &Setback::UNKNOWN).await.unwrap();
     refused(&shop, "outcome = 'open'", 1).await;
     shop.complete(id, "req-1", "submitted", "submitted_to_zinc").await;
-    for change in ["outcome = 'open'", "outcome = 'unknown'", "request_id = null", "request_id = 'other'", "calls = 0"] {
+    for change in [
+        "outcome = 'open'",
+        "outcome = 'unknown'",
+        "request_id = null",
+        "request_id = 'other'",
+        "calls = 0",
+    ] {
         refused(&shop, change, 1).await;
     }
     let version = shop.text("select version from orders").await;
@@ -85,13 +96,21 @@ async fn attempts_are_kept_for_ever() {
 async fn window_a1_no_submitting_order_is_without_its_bytes_key_and_digest() {
     let shop = Shop::fresh().await;
     let id = shop.paid("1").await;
-    for (body, key, digest) in [("''", "'k'", "sha256('')"), ("'{}'", "''", "sha256('{}')"), ("'{}'", "'k'", "'\\x00'"), ("'{}'", "null", "sha256('{}')")] {
+    for (body, key, digest) in [
+        ("''", "'k'", "sha256('')"),
+        ("'{}'", "''", "sha256('{}')"),
+        ("'{}'", "'k'", "'\\x00'"),
+        ("'{}'", "null", "sha256('{}')"),
+    ] {
         let sql = format!(
             "select count(*) from commit_intents('zinc_v1', 't', gen_random_uuid(), 60000, 30000, 82800000, array['{id}'::uuid],
                array[2], array[1], array[gen_random_uuid()], array[{key}]::text[], array[{body}::bytea], array[{digest}::bytea])"
         );
         let error = shop.app.query("test", &sql, &[]).await.unwrap_err();
-        assert!(["23514", "23502"].contains(&error.sqlstate().unwrap_or_default()), "{sql}: {error}");
+        assert!(
+            ["23514", "23502"].contains(&error.sqlstate().unwrap_or_default()),
+            "{sql}: {error}"
+        );
     }
     assert_eq!(shop.status(id).await, "pending");
     shop.verify().await;
@@ -109,7 +128,11 @@ async fn a_request_id_belongs_to_one_attempt_for_ever() {
     ))
     .await;
     let token = shop.claim(id, 60_000).await;
-    assert_eq!(shop.accept(id, token, "req-1").await, "id_taken", "window_a13: the old purchase answers under the new key");
+    assert_eq!(
+        shop.accept(id, token, "req-1").await,
+        "id_taken",
+        "window_a13: the old purchase answers under the new key"
+    );
     let (other, token) = shop.submitting("2", 60_000).await;
     assert_eq!(shop.accept(other, token, "req-1").await, "id_taken");
     shop.verify().await;

@@ -1,4 +1,9 @@
 //! The one claim operation: `lock_due_orders` and `commit_intents` in one transaction. // A6–A9, A14
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests may fail by panic, like the tests"
+)]
 
 mod shop;
 

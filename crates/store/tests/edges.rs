@@ -1,4 +1,9 @@
 //! Every pair of statuses is tried; exactly the edges pass, whoever tries. // G10
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests may fail by panic, like the tests"
+)]
 
 mod shop;
 

@@ -1,4 +1,9 @@
 //! Recording the ends of calls, each behind its own fence. // A4, G5, G6, G13
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests may fail by panic, like the tests"
+)]
 
 mod shop;
 

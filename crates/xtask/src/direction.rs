@@ -32,41 +32,13 @@ struct Place {
 
 /// The house. A new crate needs a line here, which is the moment to think about its place.
 const PLACES: &[Place] = &[
-    Place {
-        name: CORE,
-        uses: &[],
-        tests_use: &[],
-    },
-    Place {
-        name: STORE,
-        uses: &[CORE],
-        tests_use: &[EMBEDDED, SANDBOX],
-    },
-    Place {
-        name: GATEWAY,
-        uses: &[CORE],
-        tests_use: &[SANDBOX],
-    },
-    Place {
-        name: SANDBOX,
-        uses: &[CORE],
-        tests_use: &[STORE, GATEWAY, EMBEDDED, SERVICE],
-    },
-    Place {
-        name: EMBEDDED,
-        uses: &[],
-        tests_use: &[],
-    },
-    Place {
-        name: SERVICE,
-        uses: &[CORE, STORE, GATEWAY, SANDBOX, EMBEDDED],
-        tests_use: &[],
-    },
-    Place {
-        name: XTASK,
-        uses: &[],
-        tests_use: &[],
-    },
+    Place { name: CORE, uses: &[], tests_use: &[] },
+    Place { name: STORE, uses: &[CORE], tests_use: &[EMBEDDED, SANDBOX] },
+    Place { name: GATEWAY, uses: &[CORE], tests_use: &[SANDBOX] },
+    Place { name: SANDBOX, uses: &[CORE], tests_use: &[STORE, GATEWAY, EMBEDDED, SERVICE] },
+    Place { name: EMBEDDED, uses: &[], tests_use: &[] },
+    Place { name: SERVICE, uses: &[CORE, STORE, GATEWAY, SANDBOX, EMBEDDED], tests_use: &[] },
+    Place { name: XTASK, uses: &[], tests_use: &[] },
 ];
 
 /// A family of libraries and the crates that may name it.
@@ -81,12 +53,7 @@ struct Vocabulary {
 /// Which words belong to whom.
 const VOCABULARY: &[Vocabulary] = &[
     Vocabulary {
-        libraries: &[
-            "tokio-postgres",
-            "deadpool-postgres",
-            "postgres",
-            "postgres-*",
-        ],
+        libraries: &["tokio-postgres", "deadpool-postgres", "postgres", "postgres-*"],
         named_by: &[STORE],
         tested_by: &[STORE, EMBEDDED, SERVICE, SANDBOX],
         reason: "only the store speaks SQL: give it a function for what you need",
@@ -104,9 +71,7 @@ const VOCABULARY: &[Vocabulary] = &[
         reason: "only the service has routes",
     },
     Vocabulary {
-        libraries: &[
-            "reqwest", "ureq", "isahc", "curl", "sqlx", "sqlx-*", "diesel", "diesel-*",
-        ],
+        libraries: &["reqwest", "ureq", "isahc", "curl", "sqlx", "sqlx-*", "diesel", "diesel-*"],
         named_by: &[],
         tested_by: &[],
         reason: "docs/adr/ says why this house does without it",
@@ -142,12 +107,10 @@ const NOT_IN_CORE: Vocabulary = Vocabulary {
 
 impl Vocabulary {
     fn holds(&self, library: &str) -> bool {
-        self.libraries
-            .iter()
-            .any(|known| match known.strip_suffix('*') {
-                Some(beginning) => library.starts_with(beginning),
-                None => library == *known,
-            })
+        self.libraries.iter().any(|known| match known.strip_suffix('*') {
+            Some(beginning) => library.starts_with(beginning),
+            None => library == *known,
+        })
     }
 }
 
@@ -155,42 +118,25 @@ impl Vocabulary {
 pub fn check(root: &Path) -> Result<Vec<Finding>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "metadata",
-            "--no-deps",
-            "--offline",
-            "--format-version",
-            "1",
-        ])
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
         .current_dir(root)
         .output()
         .context("cannot run cargo metadata")?;
     let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "cargo metadata failed: {complaint}"
-    );
+    ensure!(output.status.success(), "cargo metadata failed: {complaint}");
     judge(&serde_json::from_slice(&output.stdout).context("cannot read cargo metadata")?)
 }
 
 /// Judges cargo's description of the workspace.
 fn judge(metadata: &Value) -> Result<Vec<Finding>> {
-    let packages = metadata["packages"]
-        .as_array()
-        .context("cargo metadata lists no packages")?;
-    let names: Vec<&str> = packages
-        .iter()
-        .filter_map(|package| package["name"].as_str())
-        .collect();
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
+    let names: Vec<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
     let root = metadata["workspace_root"].as_str().unwrap_or_default();
     let mut findings = Vec::new();
     for package in packages {
         let name = package["name"].as_str().context("a package has no name")?;
         let manifest = package["manifest_path"].as_str().unwrap_or(name);
-        let manifest = manifest
-            .strip_prefix(root)
-            .unwrap_or(manifest)
-            .trim_start_matches('/');
+        let manifest = manifest.strip_prefix(root).unwrap_or(manifest).trim_start_matches('/');
         let Some(place) = PLACES.iter().find(|place| place.name == name) else {
             let sentence = format!(
                 "{name} has no place in the house: add a line to PLACES in \
@@ -200,20 +146,14 @@ fn judge(metadata: &Value) -> Result<Vec<Finding>> {
             continue;
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
-            let library = dependency["name"]
-                .as_str()
-                .context("a dependency has no name")?;
+            let library = dependency["name"].as_str().context("a dependency has no name")?;
             let in_tests = dependency["kind"] == "dev";
             let sentences = if names.contains(&library) {
                 neighbour(place, library, in_tests)
             } else {
                 stranger(name, library, in_tests)
             };
-            findings.extend(
-                sentences
-                    .into_iter()
-                    .map(|text| Finding::file(manifest, text)),
-            );
+            findings.extend(sentences.into_iter().map(|text| Finding::file(manifest, text)));
         }
     }
     Ok(findings)
@@ -236,19 +176,12 @@ fn neighbour(place: &Place, library: &str, in_tests: bool) -> Option<String> {
 /// A dependency on a library from outside.
 fn stranger(name: &str, library: &str, in_tests: bool) -> Option<String> {
     if name == CORE && NOT_IN_CORE.holds(library) {
-        return Some(format!(
-            "{name} must not name {library}: {}",
-            NOT_IN_CORE.reason
-        ));
+        return Some(format!("{name} must not name {library}: {}", NOT_IN_CORE.reason));
     }
     let family = VOCABULARY.iter().find(|family| family.holds(library))?;
     let allowed = family.named_by.contains(&name) || in_tests && family.tested_by.contains(&name);
     (!allowed).then(|| {
-        let moved = if family.tested_by.contains(&name) {
-            " outside its tests"
-        } else {
-            ""
-        };
+        let moved = if family.tested_by.contains(&name) { " outside its tests" } else { "" };
         format!("{name} must not name {library}{moved}: {}", family.reason)
     })
 }
@@ -287,11 +220,7 @@ mod tests {
         for (name, library) in against {
             let findings = judged(name, library, None);
             assert_eq!(findings.len(), 1, "{name} -> {library}");
-            assert!(
-                findings[0]
-                    .to_string()
-                    .contains(&format!("{name} must not depend on"))
-            );
+            assert!(findings[0].to_string().contains(&format!("{name} must not depend on")));
         }
     }
 
@@ -310,16 +239,8 @@ mod tests {
             (STORE, "sqlx"),
         ];
         for (name, library) in wrong {
-            assert_eq!(
-                judged(name, library, None).len(),
-                1,
-                "{name} names {library}"
-            );
-            assert_eq!(
-                judged(name, library, Some("build")).len(),
-                1,
-                "{name} builds {library}"
-            );
+            assert_eq!(judged(name, library, None).len(), 1, "{name} names {library}");
+            assert_eq!(judged(name, library, Some("build")).len(), 1, "{name} builds {library}");
         }
         assert_eq!(judged(CORE, "tokio", Some("dev")).len(), 1);
         assert_eq!(judged(STORE, "axum", Some("dev")).len(), 1);
@@ -348,11 +269,7 @@ mod tests {
     fn a_crate_without_a_place_is_named() {
         let findings = judged("orders-shortcut", "serde", None);
         assert_eq!(findings.len(), 1);
-        assert!(
-            findings[0]
-                .to_string()
-                .contains("orders-shortcut has no place")
-        );
+        assert!(findings[0].to_string().contains("orders-shortcut has no place"));
         assert_eq!(findings[0].path, "crates/orders-shortcut/Cargo.toml");
     }
 

@@ -16,20 +16,12 @@ pub struct Finding {
 impl Finding {
     /// A complaint about a whole file.
     pub fn file(path: &str, sentence: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line: None,
-            sentence: sentence.into(),
-        }
+        Self { path: path.to_owned(), line: None, sentence: sentence.into() }
     }
 
     /// A complaint about one line.
     pub fn line(path: &str, line: usize, sentence: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line: Some(line),
-            sentence: sentence.into(),
-        }
+        Self { path: path.to_owned(), line: Some(line), sentence: sentence.into() }
     }
 }
 

@@ -34,10 +34,7 @@ struct Row {
 /// Compares the document with the tree.
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let Some(document) = tree.file(DOCUMENT) else {
-        return vec![Finding::file(
-            DOCUMENT,
-            "is missing: the promises have to stand somewhere",
-        )];
+        return vec![Finding::file(DOCUMENT, "is missing: the promises have to stand somewhere")];
     };
     let rows = rows(&document.text);
     let tests = tests(tree);
@@ -60,15 +57,8 @@ pub fn waiting(document: &str) -> String {
         }
     }
     let kept = rows.iter().filter(|row| row.waits_for.is_none()).count();
-    let mut lines = vec![format!(
-        "{kept} of {} promises are kept by a test",
-        rows.len()
-    )];
-    lines.extend(
-        features
-            .iter()
-            .map(|(feature, ids)| format!("{feature}: {}", ids.join(" "))),
-    );
+    let mut lines = vec![format!("{kept} of {} promises are kept by a test", rows.len())];
+    lines.extend(features.iter().map(|(feature, ids)| format!("{feature}: {}", ids.join(" "))));
     lines.join("\n")
 }
 
@@ -86,18 +76,9 @@ fn rows(document: &str) -> Vec<Row> {
         if !is_id(id) {
             continue;
         }
-        let last = cells
-            .last()
-            .copied()
-            .filter(|_| cells.len() > 1)
-            .unwrap_or_default();
+        let last = cells.last().copied().filter(|_| cells.len() > 1).unwrap_or_default();
         let (tests, waits_for) = status(last);
-        rows.push(Row {
-            id: id.to_owned(),
-            line: index + 1,
-            tests,
-            waits_for,
-        });
+        rows.push(Row { id: id.to_owned(), line: index + 1, tests, waits_for });
     }
     rows
 }
@@ -116,11 +97,7 @@ fn status(cell: &str) -> (Vec<String>, Option<String>) {
     let (names, waits_for) = match cell.split_once("waiting") {
         Some((names, feature)) => {
             let feature = feature.trim_matches([':', ' ', '`', '(', ')', '*', '.']);
-            let feature = if feature.is_empty() {
-                "not said"
-            } else {
-                feature
-            };
+            let feature = if feature.is_empty() { "not said" } else { feature };
             (names, Some(feature.to_owned()))
         }
         None => (cell, None),
@@ -145,9 +122,7 @@ fn numbering(rows: &[Row]) -> Vec<Finding> {
         }
     }
     for (letter, at_least) in NUMBERED {
-        let numbers = rows
-            .iter()
-            .filter_map(|row| row.id.strip_prefix(letter)?.parse().ok());
+        let numbers = rows.iter().filter_map(|row| row.id.strip_prefix(letter)?.parse().ok());
         let last = numbers.max().unwrap_or(0).max(at_least);
         for number in 1..=last {
             let id = format!("{letter}{number}");
@@ -187,10 +162,7 @@ fn tests(tree: &Tree) -> BTreeMap<String, Place> {
     for file in tree.rust() {
         for function in scan::functions(&Source::rust(&file.text).code) {
             if function.is_test {
-                let place = Place {
-                    path: file.path.clone(),
-                    line: function.line,
-                };
+                let place = Place { path: file.path.clone(), line: function.line };
                 tests.insert(function.name, place);
             }
         }
@@ -271,10 +243,7 @@ mod tests {
 
     #[test]
     fn a_kept_promise_passes() {
-        for cell in [
-            "`g3_kept_over_a_crash`",
-            "store::tests::g3_kept_over_a_crash",
-        ] {
+        for cell in ["`g3_kept_over_a_crash`", "store::tests::g3_kept_over_a_crash"] {
             let text = document("G3", &format!("| **G3** | promise | how | {cell} |"));
             assert_eq!(judged(&text, PROOF), [""; 0], "{cell}");
         }
@@ -288,20 +257,13 @@ mod tests {
             let text = document("G3", &format!("| G3 | promise | how | `{name}` |"));
             let found = judged(&text, "//! Tests.\nfn no_test() {}\n");
             assert_eq!(found.len(), 1, "{found:?}");
-            assert!(
-                found[0].contains(&format!("G3 names `{name}`")),
-                "{found:?}"
-            );
+            assert!(found[0].contains(&format!("G3 names `{name}`")), "{found:?}");
         }
     }
 
     #[test]
     fn a_row_without_a_proof_that_does_not_wait_is_found() {
-        for row in [
-            "| G4 | promise | how | |",
-            "| G4 | promise | how | soon |",
-            "| G4 |",
-        ] {
+        for row in ["| G4 | promise | how | |", "| G4 | promise | how | soon |", "| G4 |"] {
             let found = judged(&document("G4", row), "//! Nothing.\n");
             assert_eq!(found.len(), 1, "{row}: {found:?}");
             assert!(found[0].contains("G4 names no test"), "{found:?}");
@@ -325,15 +287,9 @@ mod tests {
     #[test]
     fn a_mark_that_leads_nowhere_is_found_and_a_good_one_is_not() {
         let text = document("", "");
-        let found = judged(
-            &text,
-            "//! Marks.\n// G48, G49\nfn f() { let g99 = \"G77\"; }\n",
-        );
+        let found = judged(&text, "//! Marks.\n// G48, G49\nfn f() { let g99 = \"G77\"; }\n");
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(
-            found[0].contains("a.rs:2: the mark G49 leads nowhere"),
-            "{found:?}"
-        );
+        assert!(found[0].contains("a.rs:2: the mark G49 leads nowhere"), "{found:?}");
         let tree = Tree::of(&[(DOCUMENT, &text), ("queries/a.sql", "select 1; -- G50\n")]);
         assert_eq!(check(&tree).len(), 1);
     }
@@ -342,20 +298,10 @@ mod tests {
     fn a_number_that_is_dropped_or_used_twice_is_found() {
         let dropped = judged(&document("B11", ""), "//! Nothing.\n");
         assert_eq!(dropped, [format!("{DOCUMENT}: B11 has no row")]);
-        let twice = judged(
-            &document("B11", "| B10 | again | how | waiting: chaos |"),
-            "//! A.\n",
-        );
-        assert!(
-            twice
-                .iter()
-                .any(|found| found.contains("B10 stands here a second time"))
-        );
+        let twice = judged(&document("B11", "| B10 | again | how | waiting: chaos |"), "//! A.\n");
+        assert!(twice.iter().any(|found| found.contains("B10 stands here a second time")));
         let fenced = document("G1", "```\n| G1 | an example | how | waiting |\n```");
-        assert_eq!(
-            judged(&fenced, "//! Nothing.\n"),
-            [format!("{DOCUMENT}: G1 has no row")]
-        );
+        assert_eq!(judged(&fenced, "//! Nothing.\n"), [format!("{DOCUMENT}: G1 has no row")]);
     }
 
     #[test]

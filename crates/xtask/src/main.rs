@@ -41,11 +41,7 @@ fn main() -> Result<ExitCode> {
     for check in checks {
         clean &= report(check, &run(check)?);
     }
-    Ok(if clean {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn run(check: &str) -> Result<Vec<Finding>> {

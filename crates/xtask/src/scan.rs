@@ -26,24 +26,15 @@ impl Source {
 
     fn split(text: &str, piece: fn(&[char]) -> (Piece, usize)) -> Self {
         let text: Vec<char> = text.chars().collect();
-        let mut source = Self {
-            code: String::with_capacity(text.len()),
-            comments: String::new(),
-        };
+        let mut source = Self { code: String::with_capacity(text.len()), comments: String::new() };
         let mut rest = text.as_slice();
         while !rest.is_empty() {
             let (kind, length) = piece(rest);
             let (taken, left) = rest.split_at(length.clamp(1, rest.len()));
             for &letter in taken {
                 let blank = if letter == '\n' { '\n' } else { ' ' };
-                source
-                    .code
-                    .push(if kind == Piece::Code { letter } else { blank });
-                source.comments.push(if kind == Piece::Comment {
-                    letter
-                } else {
-                    blank
-                });
+                source.code.push(if kind == Piece::Code { letter } else { blank });
+                source.comments.push(if kind == Piece::Comment { letter } else { blank });
             }
             rest = left;
         }
@@ -84,9 +75,7 @@ fn sql_piece(rest: &[char]) -> (Piece, usize) {
 }
 
 fn to_line_end(rest: &[char]) -> usize {
-    rest.iter()
-        .position(|&letter| letter == '\n')
-        .unwrap_or(rest.len())
+    rest.iter().position(|&letter| letter == '\n').unwrap_or(rest.len())
 }
 
 fn block_comment(rest: &[char]) -> usize {
@@ -113,10 +102,7 @@ fn quoted(rest: &[char]) -> usize {
 
 /// The length of `r"…"`, `r#"…"#` and so on; none for a word that merely begins with `r`.
 fn raw_string(rest: &[char]) -> Option<usize> {
-    let hashes = rest[1..]
-        .iter()
-        .take_while(|&&letter| letter == '#')
-        .count();
+    let hashes = rest[1..].iter().take_while(|&&letter| letter == '#').count();
     if rest.get(1 + hashes) != Some(&'"') {
         return None;
     }
@@ -149,11 +135,8 @@ pub fn functions(code: &str) -> Vec<Function> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("fn ") {
         let begins_inside_a_word = code[..at].ends_with(is_word);
-        let name: String = code[at + 3..]
-            .trim_start()
-            .chars()
-            .take_while(|&c| is_word(c))
-            .collect();
+        let name: String =
+            code[at + 3..].trim_start().chars().take_while(|&c| is_word(c)).collect();
         if begins_inside_a_word || name.is_empty() {
             continue;
         }
@@ -200,18 +183,13 @@ fn body(function: &str) -> Option<(usize, usize)> {
 
 /// What stands between the item before and this `fn`: attributes, visibility, `async`.
 fn above(before: &str) -> &str {
-    before
-        .rfind(['{', '}', ';'])
-        .map_or(before, |end| &before[end + 1..])
+    before.rfind(['{', '}', ';']).map_or(before, |end| &before[end + 1..])
 }
 
 fn is_test(attributes: &str) -> bool {
     attributes.split("#[").skip(1).any(|attribute| {
         let path = attribute.split(['(', ']', '=']).next().unwrap_or_default();
-        path.trim()
-            .rsplit("::")
-            .next()
-            .is_some_and(|name| name.contains("test"))
+        path.trim().rsplit("::").next().is_some_and(|name| name.contains("test"))
     })
 }
 
@@ -276,15 +254,7 @@ fn third() {}
 
     #[test]
     fn text_that_breaks_off_ends_the_scan_and_nothing_else() {
-        for text in [
-            "\"open",
-            "r#\"open",
-            "/* open",
-            "'\\",
-            "fn half(",
-            "fn half() {",
-            "r",
-        ] {
+        for text in ["\"open", "r#\"open", "/* open", "'\\", "fn half(", "fn half() {", "r"] {
             assert!(functions(&Source::rust(text).code).is_empty(), "{text}");
         }
     }

@@ -60,9 +60,6 @@ mod tests {
     #[test]
     fn length_is_no_rule_for_prose_and_data() {
         let long = "word\n".repeat(FILE_LINES_MAX * 2);
-        assert_eq!(
-            check(&Tree::of(&[("README.md", &long), ("data/a.csv", &long)])),
-            []
-        );
+        assert_eq!(check(&Tree::of(&[("README.md", &long), ("data/a.csv", &long)])), []);
     }
 }

@@ -25,17 +25,12 @@ pub struct File {
 impl File {
     /// Whether the name ends in `.` and this extension.
     pub fn is(&self, extension: &str) -> bool {
-        Path::new(&self.path)
-            .extension()
-            .is_some_and(|found| found == extension)
+        Path::new(&self.path).extension().is_some_and(|found| found == extension)
     }
 
     /// The lines with their numbers, counted from 1.
     pub fn numbered(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text
-            .lines()
-            .enumerate()
-            .map(|(index, line)| (index + 1, line))
+        self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 }
 
@@ -73,13 +68,9 @@ impl Tree {
 
     /// A tree made up of (path, text) pairs: the examples of the tests.
     pub fn of(files: &[(&str, &str)]) -> Self {
-        let file = |&(path, text): &(&str, &str)| File {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        };
-        Self {
-            files: files.iter().map(file).collect(),
-        }
+        let file =
+            |&(path, text): &(&str, &str)| File { path: path.to_owned(), text: text.to_owned() };
+        Self { files: files.iter().map(file).collect() }
     }
 
     /// Every file.
@@ -106,23 +97,14 @@ impl Tree {
 /// The root of this workspace.
 pub fn root() -> PathBuf {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    crates
-        .and_then(Path::parent)
-        .map(Path::to_path_buf)
-        .unwrap_or_default()
+    crates.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default()
 }
 
 fn listed_by_git(root: &Path) -> Option<Vec<String>> {
     let output = Command::new("git")
         // A gate may run as another user than the one who checked out; listing names is harmless.
         .args(["-c", "safe.directory=*"])
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)
         .output()
         .ok()
@@ -148,9 +130,8 @@ fn walked(root: &Path) -> Result<Vec<String>> {
             } else {
                 let path = entry.path();
                 let inside = path.strip_prefix(root)?.components();
-                let parts: Vec<_> = inside
-                    .map(|part| part.as_os_str().to_string_lossy().into_owned())
-                    .collect();
+                let parts: Vec<_> =
+                    inside.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
                 paths.push(parts.join("/"));
             }
         }

@@ -7,12 +7,7 @@ use xtask::{direction, guarantees, tidy};
 /// Fails with every complaint on a line of its own.
 fn nothing_to_complain_about(findings: &[Finding]) {
     let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    assert!(
-        lines.is_empty(),
-        "{} finding(s):\n{}",
-        lines.len(),
-        lines.join("\n")
-    );
+    assert!(lines.is_empty(), "{} finding(s):\n{}", lines.len(), lines.join("\n"));
 }
 
 #[test]

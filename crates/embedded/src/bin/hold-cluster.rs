@@ -16,15 +16,8 @@ fn main() -> ExitCode {
         eprintln!("usage: hold-cluster <data folder> [<source>]");
         return ExitCode::FAILURE;
     };
-    let source = words
-        .next()
-        .and_then(|word| word.parse().ok())
-        .unwrap_or_default();
-    match hold(&Options {
-        data_dir,
-        source,
-        ..Options::default()
-    }) {
+    let source = words.next().and_then(|word| word.parse().ok()).unwrap_or_default();
+    match hold(&Options { data_dir, source, ..Options::default() }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

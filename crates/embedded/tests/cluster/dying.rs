@@ -47,10 +47,7 @@ fn the_next_start_does_not_have_to_wait_for_the_dying() {
     let mut holder = Holder::start(world.path(), &Source::Automatic);
     holder.ask(MAKE);
     holder.kill();
-    assert_eq!(
-        ask(&start(world.path(), &Source::Automatic), COUNT),
-        ["1000"]
-    );
+    assert_eq!(ask(&start(world.path(), &Source::Automatic), COUNT), ["1000"]);
 }
 
 #[test]
@@ -61,10 +58,7 @@ fn program_and_server_killed_together_leave_nothing_in_the_way() {
     kill(holder.process.id(), Signal::STOP);
     kill(holder.postmaster, Signal::KILL);
     holder.kill();
-    assert_eq!(
-        ask(&start(world.path(), &Source::Automatic), COUNT),
-        ["1000"]
-    );
+    assert_eq!(ask(&start(world.path(), &Source::Automatic), COUNT), ["1000"]);
 }
 
 #[test]
@@ -90,12 +84,7 @@ fn a_birth_that_was_interrupted_is_begun_anew() {
     let world = world();
     let has_begun = || {
         let mut entries = fs::read_dir(world.path()).unwrap().flatten();
-        entries.any(|entry| {
-            entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with("pgdata.new.")
-        })
+        entries.any(|entry| entry.file_name().to_string_lossy().starts_with("pgdata.new."))
     };
     let mut process = hold_command(world.path(), "automatic").spawn().unwrap();
     until("initdb is at work", has_begun);
@@ -118,18 +107,12 @@ fn a_stale_pid_that_now_belongs_to_a_stranger_does_not_stop_a_start() {
 
         let pgdata = world.path().join("pgdata");
         let mut stranger = stranger_of(&pgdata);
-        for file in [
-            pgdata.join("postmaster.pid"),
-            socket_dir.join(".s.PGSQL.5432.lock"),
-        ] {
+        for file in [pgdata.join("postmaster.pid"), socket_dir.join(".s.PGSQL.5432.lock")] {
             put_pid(&file, &pgdata, stranger.id());
         }
         let cluster = start(world.path(), &source);
         assert_eq!(ask(&cluster, "select 1"), ["1"]);
-        assert!(
-            stranger.try_wait().unwrap().is_none(),
-            "the stranger was left alone"
-        );
+        assert!(stranger.try_wait().unwrap().is_none(), "the stranger was left alone");
         stranger.kill().unwrap();
         stranger.wait().unwrap();
     }
@@ -137,11 +120,7 @@ fn a_stale_pid_that_now_belongs_to_a_stranger_does_not_stop_a_start() {
 
 /// A lock file of PostgreSQL's, owned as PostgreSQL would own it.
 fn put_pid(file: &Path, pgdata: &Path, pid: u32) {
-    fs::write(
-        file,
-        format!("{pid}\n{}\n1700000000\n5432\n", pgdata.display()),
-    )
-    .unwrap();
+    fs::write(file, format!("{pid}\n{}\n1700000000\n5432\n", pgdata.display())).unwrap();
     let owner = fs::metadata(pgdata).unwrap();
     lchown(file, Some(owner.uid()), Some(owner.gid())).unwrap();
 }
@@ -150,20 +129,11 @@ fn put_pid(file: &Path, pgdata: &Path, pid: u32) {
 fn a_second_program_on_the_same_folder_is_refused_and_told_who_has_it() {
     let world = world();
     let cluster = start(world.path(), &Source::Automatic);
-    let second = hold_command(world.path(), "automatic")
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
+    let second = hold_command(world.path(), "automatic").stderr(Stdio::piped()).output().unwrap();
     let refusal = String::from_utf8(second.stderr).unwrap();
     assert!(!second.status.success());
-    assert!(
-        refusal.contains(world.path().to_str().unwrap()),
-        "{refusal}"
-    );
-    assert!(
-        refusal.contains(&format!("pid {}", std::process::id())),
-        "{refusal}"
-    );
+    assert!(refusal.contains(world.path().to_str().unwrap()), "{refusal}");
+    assert!(refusal.contains(&format!("pid {}", std::process::id())), "{refusal}");
     assert!(refusal.contains("stop that program first"), "{refusal}");
 
     // Not even this program itself may have it twice; and the first one does not notice.

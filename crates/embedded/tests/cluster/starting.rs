@@ -13,20 +13,9 @@ fn a_first_start_makes_a_cluster_and_a_second_one_finds_what_was_committed() {
         let cluster = start(world.path(), &source);
         let version = ask(&cluster, "show server_version").remove(0);
         assert!(version.starts_with(cluster.server_version()), "{version}");
-        assert!(
-            cluster
-                .server()
-                .to_string()
-                .contains(cluster.server_version())
-        );
-        assert_eq!(
-            cluster.major() >= 18,
-            source == Source::Carried || cluster.major() >= 18
-        );
-        ask(
-            &cluster,
-            "create table kept (n int); insert into kept values (1), (2)",
-        );
+        assert!(cluster.server().to_string().contains(cluster.server_version()));
+        assert_eq!(cluster.major() >= 18, source == Source::Carried || cluster.major() >= 18);
+        ask(&cluster, "create table kept (n int); insert into kept values (1), (2)");
         cluster.stop().unwrap();
 
         let cluster = start(world.path(), &source);
@@ -60,16 +49,9 @@ fn functions_with_exceptions_and_parallel_sessions_work_on_every_source() {
 fn the_promised_settings_are_on_and_the_caller_can_only_change_the_others() {
     for source in sources() {
         let world = world();
-        let settings = [
-            ("shared_buffers", "32MB"),
-            ("fsync", "off"),
-            ("listen_addresses", "*"),
-        ];
+        let settings = [("shared_buffers", "32MB"), ("fsync", "off"), ("listen_addresses", "*")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let options = Options {
-            settings: settings.to_vec(),
-            ..options(world.path(), source)
-        };
+        let options = Options { settings: settings.to_vec(), ..options(world.path(), source) };
         let cluster = Cluster::start(&options).unwrap();
         for (name, value) in [
             ("fsync", "on"),
@@ -87,16 +69,9 @@ fn the_promised_settings_are_on_and_the_caller_can_only_change_the_others() {
         ] {
             assert_eq!(ask(&cluster, &format!("show {name}")), [value], "{name}");
         }
-        assert_eq!(
-            ask(&cluster, "select 'a' < 'B'"),
-            ["f"],
-            "the order is that of code points"
-        );
+        assert_eq!(ask(&cluster, "select 'a' < 'B'"), ["f"], "the order is that of code points");
         if cluster.major() >= 17 {
-            assert_eq!(
-                ask(&cluster, "select upper('größe é')"),
-                ["GRÖSSE É".replace("SS", "ß")]
-            );
+            assert_eq!(ask(&cluster, "select upper('größe é')"), ["GRÖSSE É".replace("SS", "ß")]);
         }
     }
 }
@@ -107,19 +82,11 @@ fn without_an_installed_server_the_carried_one_is_used() {
     match Cluster::start(&nothing_installed(world.path())) {
         Ok(cluster) => {
             assert_eq!(cluster.major(), 18);
-            assert!(
-                cluster
-                    .server()
-                    .to_string()
-                    .contains("carried in this program")
-            );
+            assert!(cluster.server().to_string().contains("carried in this program"));
             assert_eq!(ask(&cluster, "select 40 + 2"), ["42"]);
         }
         // Another kind of machine: the refusal says so and what to do.
-        Err(error) => assert!(
-            error.to_string().contains("carries no PostgreSQL"),
-            "{error}"
-        ),
+        Err(error) => assert!(error.to_string().contains("carries no PostgreSQL"), "{error}"),
     }
 }
 
@@ -130,18 +97,9 @@ fn a_cluster_of_another_major_version_is_refused_and_left_alone() {
         fs::create_dir(world.path().join("pgdata")).unwrap();
         fs::write(world.path().join("pgdata/PG_VERSION"), "13\n").unwrap();
         let refusal = Cluster::start(&options(world.path(), source)).unwrap_err();
-        assert!(
-            matches!(refusal, Error::OtherMajor { major: 13, .. }),
-            "{refusal}"
-        );
-        assert!(
-            refusal.to_string().contains("install PostgreSQL 13"),
-            "{refusal}"
-        );
-        assert_eq!(
-            fs::read_dir(world.path().join("pgdata")).unwrap().count(),
-            1
-        );
+        assert!(matches!(refusal, Error::OtherMajor { major: 13, .. }), "{refusal}");
+        assert!(refusal.to_string().contains("install PostgreSQL 13"), "{refusal}");
+        assert_eq!(fs::read_dir(world.path().join("pgdata")).unwrap().count(), 1);
     }
 }
 
@@ -149,10 +107,7 @@ fn a_cluster_of_another_major_version_is_refused_and_left_alone() {
 fn a_data_folder_with_a_long_and_awkward_name_works() {
     for source in sources() {
         let world = world();
-        let long = world
-            .path()
-            .join("it's, a: long; näme")
-            .join("x".repeat(120));
+        let long = world.path().join("it's, a: long; näme").join("x".repeat(120));
         let cluster = start(&long, &source);
         assert!(cluster.socket_dir().as_os_str().len() < 80);
         assert_eq!(ask(&cluster, "select 1"), ["1"]);
@@ -176,20 +131,14 @@ fn nobody_but_the_servers_user_can_enter_the_folders_of_the_cluster_and_its_sock
     assert_eq!(socket_dir.mode() & 0o777, 0o700);
     assert_eq!(pgdata.mode() & 0o777, 0o700);
     assert_eq!(pgdata.uid(), socket_dir.uid());
-    assert_eq!(
-        is_root(),
-        pgdata.uid() != rustix::process::geteuid().as_raw()
-    );
+    assert_eq!(is_root(), pgdata.uid() != rustix::process::geteuid().as_raw());
 }
 
 #[test]
 fn a_server_that_does_not_start_is_reported_with_its_own_words() {
     let world = world();
     let settings = vec![("no_such_setting".to_owned(), "1".to_owned())];
-    let options = Options {
-        settings,
-        ..options(world.path(), Source::Automatic)
-    };
+    let options = Options { settings, ..options(world.path(), Source::Automatic) };
     let error = Cluster::start(&options).unwrap_err().to_string();
     assert!(error.contains("did not start"), "{error}");
     assert!(error.contains("no_such_setting"), "{error}");

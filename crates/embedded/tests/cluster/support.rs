@@ -51,19 +51,12 @@ pub fn sources() -> Vec<Source> {
 }
 
 pub fn options(data_dir: &Path, source: Source) -> Options {
-    Options {
-        data_dir: data_dir.to_owned(),
-        source,
-        ..Options::default()
-    }
+    Options { data_dir: data_dir.to_owned(), source, ..Options::default() }
 }
 
 /// Looks nowhere for installed programs.
 pub fn nothing_installed(data_dir: &Path) -> Options {
-    Options {
-        locator: Locator::in_folders([]),
-        ..options(data_dir, Source::Automatic)
-    }
+    Options { locator: Locator::in_folders([]), ..options(data_dir, Source::Automatic) }
 }
 
 pub fn start(data_dir: &Path, source: &Source) -> Cluster {
@@ -80,10 +73,7 @@ pub fn ask_at(connection: &str, sql: &str) -> Vec<String> {
 }
 
 pub fn try_ask_at(connection: &str, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (client, connection) =
             tokio_postgres::connect(connection, tokio_postgres::NoTls).await?;
@@ -127,11 +117,7 @@ pub struct Holder {
 
 pub fn hold_command(data_dir: &Path, source: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hold-cluster"));
-    command
-        .arg(data_dir)
-        .arg(source)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
+    command.arg(data_dir).arg(source).stdin(Stdio::piped()).stdout(Stdio::piped());
     command
 }
 
@@ -152,36 +138,22 @@ impl Holder {
     fn run(mut command: Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let mut words = line.trim().splitn(3, ' ');
         if words.next() != Some("ready") {
             let mut error = String::new();
-            process
-                .stderr
-                .take()
-                .unwrap()
-                .read_to_string(&mut error)
-                .unwrap();
+            process.stderr.take().unwrap().read_to_string(&mut error).unwrap();
             process.wait().unwrap();
             panic!("the holder did not start: {error}");
         }
         let postmaster = words.next().unwrap().parse().unwrap();
         let socket_dir = PathBuf::from(words.next().unwrap());
-        Self {
-            process,
-            postmaster,
-            socket_dir,
-        }
+        Self { process, postmaster, socket_dir }
     }
 
     pub fn ask(&self, sql: &str) -> Vec<String> {
         let host = self.socket_dir.display();
-        ask_at(
-            &format!("host='{host}' user={SUPERUSER} dbname=postgres"),
-            sql,
-        )
+        ask_at(&format!("host='{host}' user={SUPERUSER} dbname=postgres"), sql)
     }
 
     pub fn kill(&mut self) {

@@ -34,17 +34,10 @@ fn root_drops_to_somebody_else_and_keeps_the_folder_to_itself() {
     let process = fs::metadata(format!("/proc/{}", cluster.pid())).unwrap();
     assert_ne!((process.uid(), process.gid()), (0, 0));
     let status = fs::read_to_string(format!("/proc/{}/status", cluster.pid())).unwrap();
-    let groups = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Groups:"))
-        .unwrap();
+    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap();
     assert_eq!(groups.trim(), "");
     for name in ["lock", "postgres.log"] {
-        assert_eq!(
-            fs::metadata(world.path().join(name)).unwrap().uid(),
-            0,
-            "{name}"
-        );
+        assert_eq!(fs::metadata(world.path().join(name)).unwrap().uid(), 0, "{name}");
     }
 }
 
@@ -59,12 +52,7 @@ fn root_goes_on_as_the_user_who_made_the_cluster() {
     holder.ask("create table kept (n int); insert into kept values (7)");
     holder.kill();
     let cluster = start(world.path(), &Source::Automatic);
-    assert_eq!(
-        fs::metadata(format!("/proc/{}", cluster.pid()))
-            .unwrap()
-            .uid(),
-        NOBODY
-    );
+    assert_eq!(fs::metadata(format!("/proc/{}", cluster.pid())).unwrap().uid(), NOBODY);
     assert_eq!(ask(&cluster, "select n from kept"), ["7"]);
 }
 
@@ -81,10 +69,7 @@ fn a_folder_that_the_other_user_cannot_reach_is_refused_with_a_way_out() {
     assert!(matches!(refusal, Error::Unreachable { .. }), "{refusal}");
     let text = refusal.to_string();
     assert!(text.contains("/var/lib/atomic-orders"), "{text}");
-    assert!(
-        text.contains(&format!("chmod o+x {}", closed.display())),
-        "{text}"
-    );
+    assert!(text.contains(&format!("chmod o+x {}", closed.display())), "{text}");
 }
 
 #[test]

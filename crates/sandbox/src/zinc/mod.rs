@@ -253,7 +253,8 @@ impl Zinc {
         match method {
             "POST" if request_id.is_empty() => {
                 // Reading and hashing need no lock.
-                let (request, sha256) = (Request::parse(body, &self.managed_retailers), Digest::of(body));
+                let (request, sha256) =
+                    (Request::parse(body, &self.managed_retailers), Digest::of(body));
                 let mut book = self.book();
                 if book.ledger.failure().is_some() {
                     return Reply::page(500);

@@ -187,10 +187,8 @@ impl Body {
             let problem = if managed { "must be absent with addax" } else { "is missing" };
             demand(given != managed, &format!("{name} {problem}"));
         }
-        let served = self
-            .retailer
-            .as_ref()
-            .is_some_and(|retailer| managed_retailers.contains(retailer));
+        let served =
+            self.retailer.as_ref().is_some_and(|retailer| managed_retailers.contains(retailer));
         demand(!managed || served, "addax does not serve this retailer");
     }
 }

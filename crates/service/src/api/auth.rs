@@ -105,12 +105,17 @@ impl Auth {
     /// Whose a key or token is.
     async fn holder(&self, credential: &str) -> Result<Caller, Fault> {
         if keys::has_mark(credential) {
-            let role = match keys::is_key(credential) {
-                true => self.known.role(&self.store, credential).await?,
-                false => None,
+            let role = if keys::is_key(credential) {
+                self.known.role(&self.store, credential).await?
+            } else {
+                None
             };
             let role = role.as_deref().and_then(Role::parse).ok_or_else(|| {
-                Fault::new(StatusCode::UNAUTHORIZED, "PGRST301", "the API key is unknown or no longer valid")
+                Fault::new(
+                    StatusCode::UNAUTHORIZED,
+                    "PGRST301",
+                    "the API key is unknown or no longer valid",
+                )
             })?;
             return Ok(Caller { role, subject: Some(keys::prefix(credential)) });
         }

@@ -58,7 +58,9 @@ pub(crate) async fn object(body: Body) -> Result<Map<String, Value>, Fault> {
 pub(crate) fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
     let malformed = |message: String| Fault::new(StatusCode::BAD_REQUEST, "PGRST102", message);
     if bytes.is_empty() {
-        return Err(malformed("Empty or invalid json: the body is empty, give one JSON object".into()));
+        return Err(malformed(
+            "Empty or invalid json: the body is empty, give one JSON object".into(),
+        ));
     }
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(fields)) => Ok(fields),

@@ -19,10 +19,10 @@ pub(crate) async fn through(
         tracing::error!(name, "the catalogue of doors lacks one that a route needs");
         Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service lacks a function")
     })?;
-    let called = door::call(&shared.store, door, &args, &caller.claims()).await?;
-    match called.status {
-        Some(status) if status >= 400 => Err(Fault::stored(called.value, status)),
-        _ => Ok(called.value),
+    let outcome = door::call(&shared.store, door, &args, &caller.claims()).await?;
+    match outcome.status {
+        Some(status) if status >= 400 => Err(Fault::stored(outcome.value, status)),
+        _ => Ok(outcome.value),
     }
 }
 

@@ -10,6 +10,7 @@ use orders_core::order::Violation;
 use orders_store::Error;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 
 /// Which clients a path serves, and so which shape they expect an error in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,11 @@ impl Surface {
 
 /// Why a request was not done.
 #[derive(Debug, Clone)]
-pub struct Fault {
+pub struct Fault(Box<Content>);
+
+/// What a fault says.
+#[derive(Debug, Clone)]
+pub struct Content {
     /// The HTTP status.
     pub status: StatusCode,
     /// The code to branch on.
@@ -54,6 +59,20 @@ pub struct Fault {
     pub violations: Vec<Violation>,
 }
 
+impl Deref for Fault {
+    type Target = Content;
+
+    fn deref(&self) -> &Content {
+        &self.0
+    }
+}
+
+impl DerefMut for Fault {
+    fn deref_mut(&mut self) -> &mut Content {
+        &mut self.0
+    }
+}
+
 impl Fault {
     /// An error with a status, a code and a sentence.
     pub fn new(
@@ -61,7 +80,7 @@ impl Fault {
         code: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
     ) -> Self {
-        Self {
+        Self(Box::new(Content {
             status,
             code: code.into(),
             message: message.into(),
@@ -69,16 +88,26 @@ impl Fault {
             hint: None,
             facts: Map::new(),
             violations: Vec::new(),
-        }
+        }))
+    }
+
+    /// The same under another code and sentence.
+    #[must_use]
+    pub fn renamed(mut self, code: &'static str, message: impl Into<String>) -> Self {
+        self.code = code.into();
+        self.message = message.into();
+        self
     }
 
     /// Adds what to do instead.
+    #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Adds a fact.
+    #[must_use]
     pub fn fact(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.facts.insert(name.to_owned(), value.into());
         self
@@ -89,7 +118,11 @@ impl Fault {
         let list: Vec<String> = violations.iter().take(5).map(ToString::to_string).collect();
         let more = if violations.len() > list.len() { "; and more" } else { "" };
         let message = format!("{}{more}", list.join("; "));
-        Self { violations, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message) }
+        {
+            let mut fault = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message);
+            fault.violations = violations;
+            fault
+        }
     }
 
     /// One field that breaks a rule.
@@ -112,7 +145,11 @@ impl Fault {
         let (details, hint) = (text("details"), text("hint"));
         facts.remove("success");
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CONFLICT);
-        Self { details, hint, facts, ..Self::new(status, code, message) }
+        let mut fault = Self::new(status, code, message);
+        fault.details = details;
+        fault.hint = hint;
+        fault.facts = facts;
+        fault
     }
 
     /// The body on a surface.
@@ -242,15 +279,14 @@ fn is_showable(sqlstate: &str) -> bool {
             .any(|class| sqlstate.starts_with(class))
 }
 
-const REPEAT: &str =
-    "The outcome of this call is unknown. Repeat it with the same arguments: every function is safe to repeat.";
+const REPEAT: &str = "The outcome of this call is unknown. Repeat it with the same arguments: every function is safe to repeat.";
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {
             Error::Database { code, message, hint, .. } if is_showable(&code) => {
                 let mut fault = Self::new(status_of(&code), code, message);
-                fault.hint = hint;
+                fault.hint = hint.as_deref().map(str::to_owned);
                 fault
             }
             Error::Database { code, .. } => {
@@ -262,6 +298,10 @@ impl From<Error> for Fault {
                 "the database cannot be reached in time",
             )
             .hint(REPEAT),
+            Error::TimedOut { .. } => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "57014", "the statement took too long")
+                    .hint(REPEAT)
+            }
             Error::Interrupted { .. } => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "08006",
@@ -316,11 +356,32 @@ mod tests {
     #[test]
     fn a_sqlstate_has_the_status_of_the_contract() {
         for (code, status) in [
-            ("P0001", 400), ("PT409", 409), ("PT422", 422), ("PTabc", 500), ("PT200", 500),
-            ("42501", 403), ("42883", 404), ("42P01", 404), ("23505", 409), ("23503", 409),
-            ("22P02", 400), ("23502", 400), ("23514", 400), ("25006", 405), ("28000", 403),
-            ("0L000", 403), ("40001", 500), ("40P01", 500), ("57014", 500), ("55P03", 500),
-            ("54000", 500), ("25001", 500), ("XX000", 500), ("53400", 500), ("53300", 503), ("08006", 503),
+            ("P0001", 400),
+            ("PT409", 409),
+            ("PT422", 422),
+            ("PTabc", 500),
+            ("PT200", 500),
+            ("42501", 403),
+            ("42883", 404),
+            ("42P01", 404),
+            ("23505", 409),
+            ("23503", 409),
+            ("22P02", 400),
+            ("23502", 400),
+            ("23514", 400),
+            ("25006", 405),
+            ("28000", 403),
+            ("0L000", 403),
+            ("40001", 500),
+            ("40P01", 500),
+            ("57014", 500),
+            ("55P03", 500),
+            ("54000", 500),
+            ("25001", 500),
+            ("XX000", 500),
+            ("53400", 500),
+            ("53300", 503),
+            ("08006", 503),
         ] {
             assert_eq!(status_of(code).as_u16(), status, "{code}");
         }

@@ -55,8 +55,10 @@ pub(crate) async fn layer(
     let run = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(limit, run).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service failed")
-            .into_response(),
+        Ok(Err(_)) => {
+            Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service failed")
+                .into_response()
+        }
         Err(_) => Fault::new(StatusCode::GATEWAY_TIMEOUT, "PGRST003", "no answer in time")
             .hint("Whether it was done is unknown. Repeat it with the same arguments.")
             .into_response(),

@@ -86,7 +86,7 @@ mod tests {
         let ours = Private::new("the shop's own secret, long enough".to_owned());
         caller(&token, &ours, Timestamp::from_second(NOW).unwrap())
             .map(|caller| caller.role)
-            .map_err(|fault| fault.code.into_owned())
+            .map_err(|fault| fault.code.to_string())
     }
 
     fn of(claims: &Value) -> Result<Role, String> {

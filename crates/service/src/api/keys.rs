@@ -10,8 +10,7 @@ use orders_store::{Error, Store, access};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How every key begins, so that it can be searched for in logs and repositories.
 const MARK: &str = "aok_";
@@ -64,30 +63,34 @@ impl Known {
     /// The role of a key, from memory or from the database.
     pub(crate) async fn role(&self, store: &Store, key: &str) -> Result<Option<String>, Error> {
         let digest = digest(key);
-        if let Some(role) = self.remembered(&digest) {
+        if let Some(role) = self.remembered(&digest, Instant::now()) {
             return Ok(Some(role));
         }
         let role = access::role_of_key(store, &digest).await?;
         if let Some(role) = &role {
-            self.remember(digest, role);
+            self.remember(digest, role, Instant::now());
         }
         Ok(role)
     }
 
-    fn remembered(&self, digest: &Digest) -> Option<String> {
+    fn remembered(&self, digest: &Digest, now: Instant) -> Option<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(digest).filter(|(_, at)| at.elapsed() < TRUSTED_FOR).map(|(role, _)| role.clone())
+        known.get(digest).filter(|(_, at)| is_fresh(*at, now)).map(|(role, _)| role.clone())
     }
 
-    fn remember(&self, digest: Digest, role: &str) {
+    fn remember(&self, digest: Digest, role: &str, now: Instant) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED_MAX {
-            known.retain(|_, (_, at)| at.elapsed() < TRUSTED_FOR);
+            known.retain(|_, (_, at)| is_fresh(*at, now));
         }
         if known.len() < REMEMBERED_MAX {
-            known.insert(digest, (role.to_owned(), Instant::now()));
+            known.insert(digest, (role.to_owned(), now));
         }
     }
+}
+
+fn is_fresh(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) < TRUSTED_FOR
 }
 
 #[cfg(test)]
@@ -105,18 +108,17 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn the_memory_of_keys_is_bounded_and_short() {
-        tokio::time::pause();
-        let known = Known::default();
+    #[test]
+    fn the_memory_of_keys_is_bounded_and_short() {
+        let (known, now) = (Known::default(), Instant::now());
         for number in 0..2 * REMEMBERED_MAX {
-            known.remember(digest(&number.to_string()), "service_role");
+            known.remember(digest(&number.to_string()), "service_role", now);
         }
         assert_eq!(known.0.lock().unwrap().len(), REMEMBERED_MAX);
-        assert!(known.remembered(&digest("0")).is_some());
-        tokio::time::advance(TRUSTED_FOR).await;
-        assert!(known.remembered(&digest("0")).is_none());
-        known.remember(digest("new"), "service_role");
+        assert!(known.remembered(&digest("0"), now).is_some());
+        let later = now + TRUSTED_FOR;
+        assert!(known.remembered(&digest("0"), later).is_none());
+        known.remember(digest("new"), "service_role", later);
         assert_eq!(known.0.lock().unwrap().len(), 1);
     }
 }

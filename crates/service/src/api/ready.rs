@@ -37,7 +37,9 @@ pub(crate) async fn get(State(shared): State<Arc<Shared>>) -> Result<Json<Value>
     drop(last);
     match finding {
         Ok(()) => Ok(Json(json!({"status": "ready"}))),
-        Err(reason) => Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, reason, "not ready to serve")),
+        Err(reason) => {
+            Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, reason, "not ready to serve"))
+        }
     }
 }
 

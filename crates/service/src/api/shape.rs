@@ -63,7 +63,7 @@ const RECIPIENT: &[Field] = &[
     Field("address_line2", TEXT, false),
     Field("zip_code", TEXT, true),
     Field("city", TEXT, true),
-    Field("state", TEXT, false),
+    Field("state", TEXT, true),
     Field("country", TEXT, true),
     Field("phone_number", TEXT, true),
     Field("instructions", TEXT, false),
@@ -85,13 +85,20 @@ pub(crate) fn new_order(mut body: Map<String, Value>) -> Result<NewOrder, Fault>
     if let Err(invalid) = order.check() {
         let formless: Vec<String> = found.iter().map(|one| one.field.clone()).collect();
         // A sum over stand-ins means nothing.
-        let sums = formless.iter().any(|name| name.starts_with("items") || name.ends_with("_minor"));
+        let sums =
+            formless.iter().any(|name| name.starts_with("items") || name.ends_with("_minor"));
         found.extend(invalid.0.into_iter().filter(|one| {
             let of_sum = matches!(one.field.as_str(), "items" | "total_minor" | "price_cap_minor");
-            !formless.iter().any(|name| one.field.starts_with(name.as_str())) && !(sums && of_sum)
+            let stands_in = formless.iter().any(|name| is_within(&one.field, name));
+            !(stands_in || (sums && of_sum))
         }));
     }
     listed(found).map(|()| order)
+}
+
+/// Whether a path is this field or a part of it.
+fn is_within(path: &str, field: &str) -> bool {
+    path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn listed(mut found: Vec<Violation>) -> Result<(), Fault> {
@@ -212,7 +219,7 @@ mod tests {
             "order_number": "7", "retailer": "amazon_uk", "currency": "GBP", "total_minor": 1530,
             "items": [{"product_id": "85123A", "quantity": 6, "unit_price_minor": 255}],
             "recipient": {"first_name": "Ada", "last_name": "Miller", "address_line1": "12 Elm Street",
-                "zip_code": "SW1A 1AA", "city": "London", "country": "GB", "phone_number": "+442079460000"}
+                "zip_code": "SW1A 1AA", "city": "London", "state": "London", "country": "GB", "phone_number": "+442079460000"}
         })
     }
 
@@ -223,7 +230,7 @@ mod tests {
         let Value::Object(body) = body else { panic!("not an object") };
         match new_order(body) {
             Ok(_) => vec![],
-            Err(fault) => fault.violations.into_iter().map(|one| one.field).collect(),
+            Err(fault) => fault.violations.iter().map(|one| one.field.clone()).collect(),
         }
     }
 
@@ -231,7 +238,38 @@ mod tests {
     fn a_good_order_is_read_and_nulls_of_optional_fields_count_as_absent() {
         assert!(named(|_| ()).is_empty());
         assert!(named(|o| o["gift_message"] = Value::Null).is_empty());
-        assert!(named(|o| o["recipient"]["state"] = Value::Null).is_empty());
+        assert!(named(|o| o["recipient"]["instructions"] = Value::Null).is_empty());
+    }
+
+    #[test]
+    fn the_fields_are_those_that_the_core_reads() {
+        let full = json!({
+            "order_number": "7", "retailer": "amazon_uk", "currency": "GBP", "total_minor": 1530,
+            "items": [{"product_id": "85123A", "title": "x", "quantity": 6, "unit_price_minor": 255}],
+            "price_cap_minor": 1530, "shipping_method": "free", "is_gift": true, "gift_message": "hi",
+            "payment_intent": "pi_1",
+            "recipient": {"first_name": "Ada", "last_name": "Miller", "address_line1": "12 Elm Street",
+                "address_line2": "x", "zip_code": "SW1A 1AA", "city": "London", "state": "London",
+                "country": "GB", "phone_number": "+442079460000", "instructions": "x"}
+        });
+        serde_json::from_value::<NewOrder>(full.clone()).unwrap();
+        for (at, fields) in [("", ORDER), ("/items/0", ITEM), ("/recipient", RECIPIENT)] {
+            let known: Vec<&str> = fields.iter().map(|field| field.0).collect();
+            let given = full.pointer(at).unwrap().as_object().unwrap();
+            assert!(
+                given.len() == known.len()
+                    && given.keys().all(|name| known.contains(&name.as_str()))
+            );
+            for Field(name, _, needed) in fields {
+                let mut less = full.clone();
+                less.pointer_mut(at).unwrap().as_object_mut().unwrap().remove(*name);
+                assert_eq!(
+                    serde_json::from_value::<NewOrder>(less).is_err(),
+                    *needed,
+                    "{at} {name}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -260,6 +298,16 @@ mod tests {
         for field in ["retailer", "is_gift", "recipient.phone_number", "recipient.extra"] {
             assert!(fields.iter().any(|found| found == field), "{field}: {fields:?}");
         }
+    }
+
+    #[test]
+    fn a_fault_of_form_hides_no_other_line() {
+        let fields = named(|o| {
+            o["items"] = json!(vec![o["items"][0].clone(); 12]);
+            o["items"][1] = json!(7);
+            o["items"][11]["quantity"] = json!(0);
+        });
+        assert_eq!(fields, ["items[1]", "items[11].quantity"]);
     }
 
     #[test]

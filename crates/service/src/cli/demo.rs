@@ -62,12 +62,19 @@ impl Demo {
         schema::install(&admin).await?;
         hurry(&admin).await?;
         let partners = partners(&folder.path, self.seed).await?;
-        self.say(&format!("Sandbox partners with faults (seed {}) at {}", self.seed, partners.base_url()));
+        self.say(&format!(
+            "Sandbox partners with faults (seed {}) at {}",
+            self.seed,
+            partners.base_url()
+        ));
         let store = database.app(16)?;
         let shop = invoices::place_and_pay(&store, &partners.world).await?;
         self.say(&format!(
             "Real invoices: {} read, {} accepted and paid, {} rejected ({})",
-            shop.read, shop.accepted(), shop.rejected, shop.reasons
+            shop.read,
+            shop.accepted(),
+            shop.rejected,
+            shop.reasons
         ));
         let kills = self.drive(&database, &store, &partners, shop.accepted()).await?;
         let proof = proof::gather(&store, &partners.world, &shop, kills).await?;
@@ -101,16 +108,24 @@ impl Demo {
             bar.set_message(line(&health));
             // One kill after each equal part of the work, always with calls under way.
             let next = (orders as u64) * u64::from(kills + 1) / u64::from(self.kills + 1);
-            if kills < self.kills && submitted(&health) >= next && count(&health, "submitting") > 0 {
+            if kills < self.kills && submitted(&health) >= next && count(&health, "submitting") > 0
+            {
                 worker.kill().await?;
                 kills += 1;
-                bar.println(format!("  SIGKILL to the engine ({kills} of {}), and a new one", self.kills));
+                bar.println(format!(
+                    "  SIGKILL to the engine ({kills} of {}), and a new one",
+                    self.kills
+                ));
                 worker = Worker::start(database.app_address(), partners)?;
             }
             if done >= orders as u64 {
                 break;
             }
-            anyhow::ensure!(begun.elapsed() < LIMIT, "not done after {} s: {health}", LIMIT.as_secs());
+            anyhow::ensure!(
+                begun.elapsed() < LIMIT,
+                "not done after {} s: {health}",
+                LIMIT.as_secs()
+            );
             worker.check()?;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -148,7 +163,8 @@ async fn partners(folder: &std::path::Path, seed: u64) -> anyhow::Result<Running
     let ledger = folder.join("ledgers");
     std::fs::create_dir_all(&ledger)?;
     let mut options = Options { ledger_folder: Some(ledger), ..Options::default() };
-    options.zinc.faults = Faults { seed, buy_late_ms: 800, slow_ms: 100, ..Faults::demo() };
+    options.zinc.faults =
+        Faults { seed, buy_late_ms: 800, slow_ms: 100, outage_calls: 3, ..Faults::demo() };
     options.zinc.seed = seed;
     options.zinc.latency_ms = 40;
     options.zinc.processing_bound_ms = 1_000;
@@ -197,7 +213,10 @@ impl Folder {
     fn make(given: Option<std::path::PathBuf>, seed: [u8; 32]) -> anyhow::Result<Self> {
         let temporary = given.is_none();
         let path = given.unwrap_or_else(|| {
-            let name = format!("atomic-orders-demo-{:02x}{:02x}{:02x}{:02x}", seed[0], seed[1], seed[2], seed[3]);
+            let name = format!(
+                "atomic-orders-demo-{:02x}{:02x}{:02x}{:02x}",
+                seed[0], seed[1], seed[2], seed[3]
+            );
             std::env::temp_dir().join(name)
         });
         std::fs::create_dir_all(&path)?;

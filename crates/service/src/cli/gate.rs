@@ -21,8 +21,11 @@ impl FromStr for DieAt {
         let (name, passing) = text.split_once(':').unwrap_or((text, "1"));
         let names = || Point::ALL.map(Point::name).join(", ");
         Ok(Self {
-            point: Point::parse(name).ok_or_else(|| format!("no such point; there are {}", names()))?,
-            passing: passing.parse().map_err(|_| "after the colon: which passing, from 1".to_owned())?,
+            point: Point::parse(name)
+                .ok_or_else(|| format!("no such point; there are {}", names()))?,
+            passing: passing
+                .parse()
+                .map_err(|_| "after the colon: which passing, from 1".to_owned())?,
         })
     }
 }
@@ -42,7 +45,9 @@ struct Deadly {
 
 impl Gate for Deadly {
     fn pass(&self, point: Point) {
-        if point == self.at.point && self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.at.passing {
+        if point == self.at.point
+            && self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.at.passing
+        {
             let this: Pid = getpid();
             // Nothing runs after this: no destructor, no flush, as in a real crash.
             let _ = kill_process(this, Signal::KILL);

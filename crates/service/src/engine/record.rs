@@ -8,8 +8,8 @@ use super::stats::Stats;
 use orders_core::gate::Point;
 use orders_core::outcome::Answer;
 use orders_core::plan::{Consequence, Pause, Sent, after_answer};
-use orders_store::record::{Acceptance, Recorded, SetbackOf, acceptances, setbacks};
 use orders_store::Error;
+use orders_store::record::{Acceptance, Recorded, SetbackOf, acceptances, setbacks};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -75,7 +75,8 @@ impl Engine {
                     Answered::Call(call) => batch.push(self.decide(call)),
                     Answered::Last => last = true,
                 }
-                next = (batch.len() < self.options.batch_max).then(|| inbox.try_recv().ok()).flatten();
+                next =
+                    (batch.len() < self.options.batch_max).then(|| inbox.try_recv().ok()).flatten();
             }
             self.flush(batch).await;
         }
@@ -199,10 +200,13 @@ impl Engine {
             Consequence::Setback(setback) => setback.pause.map(|pause| (pause, &setback.code)),
             Consequence::Accept(_) => None,
         });
-        let Some((Pause { length, alarm }, code)) = pauses.max_by_key(|(pause, _)| pause.length) else {
+        let Some((Pause { length, alarm }, code)) = pauses.max_by_key(|(pause, _)| pause.length)
+        else {
             return;
         };
-        if let Err(error) = orders_store::account::pause(&self.store, "zinc_v1", code, length, alarm).await {
+        if let Err(error) =
+            orders_store::account::pause(&self.store, "zinc_v1", code, length, alarm).await
+        {
             self.fault("pause_account", &error);
         }
     }

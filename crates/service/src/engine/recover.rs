@@ -43,7 +43,11 @@ impl Engine {
                     if found.recovered + found.needs_review == 0 {
                         return;
                     }
-                    tracing::info!(found.recovered, found.needs_review, "took over submissions whose lease had ended");
+                    tracing::info!(
+                        found.recovered,
+                        found.needs_review,
+                        "took over submissions whose lease had ended"
+                    );
                 }
                 Err(error) => return self.fault("recover", &error),
             }

@@ -22,7 +22,11 @@ use uuid::Uuid;
 
 impl Engine {
     /// Claims and sends what is due, until the stop.
-    pub(crate) async fn submit_due(self: Arc<Self>, stop: CancellationToken, cut: CancellationToken) {
+    pub(crate) async fn submit_due(
+        self: Arc<Self>,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) {
         while !stop.is_cancelled() {
             let permit = tokio::select! {
                 permit = Arc::clone(&self.permits).acquire_owned() => permit,
@@ -35,15 +39,23 @@ impl Engine {
             {
                 permits.push(permit);
             }
+            // Read before the claim: a worker that is paused right after its commit must count the
+            // pause as time of the call, or it would send when its lease is long gone. // A3
+            let boot = self.clock.now();
             match self.claim(permits.len(), None).await {
                 Ok(claims) if claims.is_empty() => {
                     drop(permits);
                     self.wait_for_work(&stop).await;
                 }
                 Ok(claims) => {
-                    let boot = self.clock.now();
                     for (claimed, permit) in claims.into_iter().zip(permits) {
-                        tokio::spawn(Arc::clone(&self).send(claimed, boot, permit, cut.clone(), None));
+                        tokio::spawn(Arc::clone(&self).send(
+                            claimed,
+                            boot,
+                            permit,
+                            cut.clone(),
+                            None,
+                        ));
                     }
                 }
                 Err(error) => {
@@ -65,14 +77,12 @@ impl Engine {
 
     /// Drives one order now. Nothing is returned when it cannot be claimed.
     pub async fn submit_one(self: &Arc<Self>, order: Uuid) -> Result<Option<record::Ended>, Error> {
-        let permit = tokio::time::timeout(
-            Duration::from_secs(2),
-            Arc::clone(&self.permits).acquire_owned(),
-        );
+        let permit =
+            tokio::time::timeout(Duration::from_secs(2), Arc::clone(&self.permits).acquire_owned());
         let Ok(Ok(permit)) = permit.await else { return Ok(None) };
+        let boot = self.clock.now();
         let Some(claimed) = self.claim(1, Some(order)).await?.pop() else { return Ok(None) };
         let (tell, told) = oneshot::channel();
-        let boot = self.clock.now();
         let cut = CancellationToken::new();
         tokio::spawn(Arc::clone(self).send(claimed, boot, permit, cut, Some(tell)));
         Ok(told.await.ok())
@@ -117,7 +127,9 @@ impl Engine {
                 };
                 match provider.request_bytes(&purchase) {
                     Ok(body) => Planned::Open { generation, attempt_id, provider_key, body },
-                    Err(reason) => Planned::Review(format!("cannot be sent: {reason}").chars().take(100).collect()),
+                    Err(reason) => Planned::Review(
+                        format!("cannot be sent: {reason}").chars().take(100).collect(),
+                    ),
                 }
             }
         })
@@ -143,8 +155,7 @@ impl Engine {
             () = cut.cancelled() => Answer::Unknown { doubt: Doubt::Stopped, retry_after: None },
         };
         self.gate.pass(Point::AnswerRead);
-        let sent =
-            Sent { generation: claimed.generation.unsigned_abs(), calls: claimed.calls };
+        let sent = Sent { generation: claimed.generation.unsigned_abs(), calls: claimed.calls };
         let answered = Answered::Call(record::Call {
             order_id: claimed.order_id,
             token: claimed.token,

@@ -19,29 +19,19 @@ pub(super) struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     pub fn new(columns: &'a Columns, problems: &'a mut Problems) -> Self {
-        Self {
-            columns,
-            problems,
-            unread: false,
-        }
+        Self { columns, problems, unread: false }
     }
 
     pub fn wrong(&mut self, row: &Row, name: &str, kind: Kind, rule: &str) {
         let column = Some(self.columns.place(name));
-        self.problems
-            .add(row.first_line, column, kind, format!("{name} {rule}"));
+        self.problems.add(row.first_line, column, kind, format!("{name} {rule}"));
     }
 
     pub fn quantity(&mut self, row: &Row) -> i64 {
         let number = self.columns.cell(row, "quantity").parse();
         number.unwrap_or_else(|_| {
             self.unread = true;
-            self.wrong(
-                row,
-                "quantity",
-                Kind::Value,
-                "is not a whole number such as 6",
-            );
+            self.wrong(row, "quantity", Kind::Value, "is not a whole number such as 6");
             1
         })
     }
@@ -108,10 +98,7 @@ impl<'a> Cells<'a> {
             let Some(row) = row else { continue };
             let name = column_of(field);
             // A cell that has its reason already needs no second one.
-            if !self
-                .problems
-                .has(row.first_line, &self.columns.place(&name))
-            {
+            if !self.problems.has(row.first_line, &self.columns.place(&name)) {
                 broken.push((row, name, rule));
             }
         }
@@ -132,10 +119,7 @@ pub(super) fn violations(order: &NewOrder) -> Vec<Violation> {
     let Err(Invalid(mut all)) = order.check() else {
         return Vec::new();
     };
-    if all
-        .iter()
-        .any(|violation| violation.field.starts_with("items["))
-    {
+    if all.iter().any(|violation| violation.field.starts_with("items[")) {
         all.retain(|violation| violation.field != "items" || !violation.rule.contains("sum"));
     }
     all

@@ -32,12 +32,8 @@ const OF_ORDER: [(&str, bool); 19] = [
     ("recipient_instructions", false),
 ];
 
-const OF_LINE: [(&str, bool); 4] = [
-    ("product_id", true),
-    ("title", false),
-    ("quantity", true),
-    ("unit_price", true),
-];
+const OF_LINE: [(&str, bool); 4] =
+    [("product_id", true), ("title", false), ("quantity", true), ("unit_price", true)];
 
 const SHIPPING: [(&str, ShippingMethod); 3] = [
     ("cheapest", ShippingMethod::Cheapest),
@@ -51,13 +47,7 @@ pub(super) fn open<R: BufRead>(reader: R, file: &str) -> Result<Orders<R, Layout
     let known: Vec<Known> = OF_ORDER
         .iter()
         .chain(&OF_LINE)
-        .map(|(name, needed)| {
-            if *needed {
-                required(name)
-            } else {
-                optional(name)
-            }
-        })
+        .map(|(name, needed)| if *needed { required(name) } else { optional(name) })
         .collect();
     let table = Table::open(reader, file, &known, <Layout as group::Layout>::KEY)?;
     Ok(Orders::new(table, Layout, file))

@@ -30,18 +30,11 @@ pub(super) struct Problems {
 
 impl Problems {
     pub fn add(&mut self, line: u64, column: Option<Column>, kind: Kind, reason: String) {
-        self.push(Problem {
-            line,
-            column,
-            kind,
-            reason,
-        });
+        self.push(Problem { line, column, kind, reason });
     }
 
     pub fn has(&self, line: u64, column: &Column) -> bool {
-        self.kept
-            .iter()
-            .any(|known| known.line == line && known.column.as_ref() == Some(column))
+        self.kept.iter().any(|known| known.line == line && known.column.as_ref() == Some(column))
     }
 
     fn push(&mut self, problem: Problem) {
@@ -107,16 +100,10 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
     fn step(&mut self) {
         match self.table.next() {
             Some(Record::Row(row)) => self.row(row),
-            Some(Record::Broken {
-                key: Some(number),
-                cut,
-                problem,
-            }) => {
+            Some(Record::Broken { key: Some(number), cut, problem }) => {
                 self.broken(&number, cut, problem);
             }
-            Some(Record::Broken {
-                key: None, problem, ..
-            }) => self.unassigned(problem),
+            Some(Record::Broken { key: None, problem, .. }) => self.unassigned(problem),
             Some(Record::Stopped(problem)) => self.stop(problem),
             None => {
                 self.ended = true;
@@ -132,18 +119,10 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
             let column = Some(columns.place(L::KEY));
             let reason = format!("{} must not be empty; each row names its order", L::KEY);
             let line = row.first_line;
-            self.unassigned(Problem {
-                line,
-                column,
-                kind: Kind::Value,
-                reason,
-            });
+            self.unassigned(Problem { line, column, kind: Kind::Value, reason });
             return;
         }
-        let same = self
-            .group
-            .as_ref()
-            .is_some_and(|group| group.number == number);
+        let same = self.group.as_ref().is_some_and(|group| group.number == number);
         if !same {
             let number = number.to_owned();
             self.finish();
@@ -156,9 +135,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
         let Some(group) = &mut self.group else { return };
         if let Some(line) = stray.filter(|_| same) {
             let reason = format!("a row between the rows of this order, line {line}, is broken");
-            group
-                .problems
-                .add(row.first_line, None, Kind::Incomplete, reason);
+            group.problems.add(row.first_line, None, Kind::Incomplete, reason);
         }
         group.last_line = row.last_line;
         group.read_to = row.read_to;
@@ -215,8 +192,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
         // The current order stays open: if it goes on below, this row stood inside it.
         self.stray_line.get_or_insert(problem.line);
         let noted = self.seen.note(number, problem.line, true);
-        self.ready
-            .push_back(problem.reject(&self.file, Some(number)));
+        self.ready.push_back(problem.reject(&self.file, Some(number)));
         if let Err(full) = noted {
             self.finish();
             self.stop(full);
@@ -230,9 +206,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
             && self.doubt_line.is_none()
         {
             let reason = format!("the broken row at line {line} may belong to this order");
-            group
-                .problems
-                .add(group.last_line, None, Kind::Incomplete, reason);
+            group.problems.add(group.last_line, None, Kind::Incomplete, reason);
         }
         self.doubt_line.get_or_insert(line);
         self.ready.push_back(problem.reject(&self.file, None));
@@ -245,9 +219,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
         {
             let reason = "the file cannot be read beyond this order, so it may have more rows";
             let line = group.last_line;
-            group
-                .problems
-                .add(line, None, Kind::Incomplete, reason.to_owned());
+            group.problems.add(line, None, Kind::Incomplete, reason.to_owned());
         }
         self.finish();
         self.ready.push_back(problem.reject(&self.file, None));
@@ -259,19 +231,14 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
             return;
         };
         if group.row_count > ITEMS_MAX {
-            let reason = format!(
-                "the order has {} lines; it may have at most {ITEMS_MAX}",
-                group.row_count
-            );
-            group
-                .problems
-                .add(group.first_line, None, Kind::Limit, reason);
+            let reason =
+                format!("the order has {} lines; it may have at most {ITEMS_MAX}", group.row_count);
+            group.problems.add(group.first_line, None, Kind::Limit, reason);
         }
         let order = if group.rows.is_empty() {
             None
         } else {
-            self.layout
-                .order(self.table.columns(), &group.rows, &mut group.problems)
+            self.layout.order(self.table.columns(), &group.rows, &mut group.problems)
         };
         let mut problems = group.problems.all();
         problems.sort_by_key(|problem| problem.line);
@@ -285,8 +252,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
             _ => {
                 let rejects = problems.into_iter();
                 let number = Some(group.number.as_str());
-                self.ready
-                    .extend(rejects.map(|problem| problem.reject(&self.file, number)));
+                self.ready.extend(rejects.map(|problem| problem.reject(&self.file, number)));
             }
         }
     }

@@ -56,8 +56,7 @@ impl<R: BufRead> Orders<R> {
             Err(problem) => (order_number(&line.bytes), vec![problem]),
         };
         for problem in problems {
-            self.ready
-                .push_back(problem.reject(&self.file, number.as_deref()));
+            self.ready.push_back(problem.reject(&self.file, number.as_deref()));
         }
     }
 
@@ -70,25 +69,14 @@ impl<R: BufRead> Orders<R> {
             .map(|violation| Problem {
                 line: line.number,
                 reason: violation.to_string(),
-                column: Some(Column {
-                    number: None,
-                    name: Some(violation.field),
-                }),
+                column: Some(Column { number: None, name: Some(violation.field) }),
                 kind: Kind::Rule,
             })
             .collect();
         if let Some(first) = self.seen.find(&number) {
-            let column = Some(Column {
-                number: None,
-                name: Some("order_number".to_owned()),
-            });
+            let column = Some(Column { number: None, name: Some("order_number".to_owned()) });
             let reason = repeated(first);
-            problems.push(Problem {
-                line: line.number,
-                column,
-                kind: Kind::Repeated,
-                reason,
-            });
+            problems.push(Problem { line: line.number, column, kind: Kind::Repeated, reason });
         }
         if !problems.is_empty() {
             return Some((Some(number), problems));
@@ -124,10 +112,7 @@ impl<R: BufRead> Iterator for Orders<R> {
 fn parse(line: &Line) -> Result<NewOrder, Problem> {
     let problem = |number: usize, name: Option<String>, kind, reason| Problem {
         line: line.number,
-        column: Some(Column {
-            number: Some(number),
-            name,
-        }),
+        column: Some(Column { number: Some(number), name }),
         kind,
         reason,
     };
@@ -137,12 +122,7 @@ fn parse(line: &Line) -> Result<NewOrder, Problem> {
     }
     let text = std::str::from_utf8(&line.bytes).map_err(|error| {
         let number = characters(&line.bytes, error.valid_up_to()) + 1;
-        problem(
-            number,
-            None,
-            Kind::Text,
-            "the line is not UTF-8 here".to_owned(),
-        )
+        problem(number, None, Kind::Text, "the line is not UTF-8 here".to_owned())
     })?;
     serde_json::from_str(text).map_err(|error| {
         let number = characters(&line.bytes, error.column()).max(1);
@@ -153,39 +133,27 @@ fn parse(line: &Line) -> Result<NewOrder, Problem> {
 
 /// How many characters stand in the first `bytes_max` bytes; an editor counts characters.
 fn characters(bytes: &[u8], bytes_max: usize) -> usize {
-    String::from_utf8_lossy(&bytes[..bytes_max.min(bytes.len())])
-        .chars()
-        .count()
+    String::from_utf8_lossy(&bytes[..bytes_max.min(bytes.len())]).chars().count()
 }
 
 /// The parser's message without its position, which is counted inside the line, and without the
 /// value that it quotes: a street in the wrong place must not come out in a report. // G36
 pub(super) fn without_values(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    let message = message
-        .rsplit_once(" at line ")
-        .map_or(message.as_str(), |(words, _)| words);
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(words, _)| words);
     match error.classify() {
         Category::Eof => return format!("the JSON is cut off: {message}"),
         Category::Syntax | Category::Io => return format!("this is not JSON: {message}"),
         Category::Data => {}
     }
-    if let Some((_, expected)) = message
-        .strip_prefix("unknown variant ")
-        .and_then(|m| m.rsplit_once("`, expected "))
+    if let Some((_, expected)) =
+        message.strip_prefix("unknown variant ").and_then(|m| m.rsplit_once("`, expected "))
     {
         return format!("unknown word, expected {expected}");
     }
-    match (
-        message.strip_prefix("invalid "),
-        message.rsplit_once(", expected "),
-    ) {
+    match (message.strip_prefix("invalid "), message.rsplit_once(", expected ")) {
         (Some(rest), Some((_, expected))) => {
-            let kind = rest
-                .split(['"', '`', ','])
-                .next()
-                .unwrap_or_default()
-                .trim_end();
+            let kind = rest.split(['"', '`', ',']).next().unwrap_or_default().trim_end();
             format!("invalid {kind}, expected {expected}")
         }
         _ => message.to_owned(),

@@ -29,13 +29,7 @@ pub(super) struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     pub fn new(reader: R, bytes_max: usize) -> Self {
-        Self {
-            reader,
-            bytes_max,
-            number: 0,
-            read_to: 0,
-            ended: false,
-        }
+        Self { reader, bytes_max, number: 0, read_to: 0, ended: false }
     }
 
     /// The number of the line read last.
@@ -80,11 +74,6 @@ impl<R: BufRead> Lines<R> {
         if whole && bytes.ends_with(b"\r") {
             bytes.pop();
         }
-        Ok(Some(Line {
-            number: self.number,
-            bytes,
-            whole,
-            read_to: self.read_to,
-        }))
+        Ok(Some(Line { number: self.number, bytes, whole, read_to: self.read_to }))
     }
 }

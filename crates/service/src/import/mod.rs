@@ -331,12 +331,7 @@ impl Problem {
 
     fn stopped(line: u64, error: &io::Error) -> Self {
         let reason = format!("the file cannot be read beyond this line: {error}");
-        Self {
-            line,
-            column: None,
-            kind: Kind::Stopped,
-            reason,
-        }
+        Self { line, column: None, kind: Kind::Stopped, reason }
     }
 }
 

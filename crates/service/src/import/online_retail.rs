@@ -22,10 +22,7 @@ pub fn recipient(reader: impl Read, file: &str) -> Result<Recipient, ImportError
     reader
         .take(RECIPIENT_BYTES_MAX)
         .read_to_string(&mut text)
-        .map_err(|source| ImportError::Read {
-            file: file.to_owned(),
-            source,
-        })?;
+        .map_err(|source| ImportError::Read { file: file.to_owned(), source })?;
     serde_json::from_str(&text).map_err(|error| ImportError::Content {
         file: file.to_owned(),
         line: error.line() as u64,
@@ -68,37 +65,21 @@ impl Layout {
             flag,
             advice: format!("is needed for --format online-retail: its rows do not say {what}"),
         };
-        let recipient = options
-            .recipient
-            .ok_or_else(|| missing("--recipient", "where the goods go"))?;
-        let retailer = options
-            .retailer
-            .ok_or_else(|| missing("--retailer", "who sells them"))?;
-        let currency = options
-            .currency
-            .ok_or_else(|| missing("--currency", "what the prices mean"))?;
+        let recipient =
+            options.recipient.ok_or_else(|| missing("--recipient", "where the goods go"))?;
+        let retailer = options.retailer.ok_or_else(|| missing("--retailer", "who sells them"))?;
+        let currency =
+            options.currency.ok_or_else(|| missing("--currency", "what the prices mean"))?;
         let product_map = options.product_map.ok_or_else(|| {
-            missing(
-                "--product-map",
-                "which product a stock code is; give a file or `identity`",
-            )
+            missing("--product-map", "which product a stock code is; give a file or `identity`")
         })?;
         if retailer.currency() != currency {
             let (name, right) = (retailer.name(), retailer.currency());
             let advice = format!("must be {right}, the only currency of {name}, not {currency}");
-            return Err(ImportError::Flag {
-                flag: "--currency",
-                advice,
-            });
+            return Err(ImportError::Flag { flag: "--currency", advice });
         }
         let price = format!("unit_price_{}", currency.code().to_lowercase());
-        let layout = Self {
-            recipient,
-            retailer,
-            currency,
-            product_map,
-            price,
-        };
+        let layout = Self { recipient, retailer, currency, product_map, price };
         layout.check_recipient()?;
         Ok(layout)
     }
@@ -113,14 +94,8 @@ impl Layout {
         if wrong.is_empty() {
             return Ok(());
         }
-        let advice = format!(
-            "names a recipient that no order may have: {}",
-            wrong.join("; ")
-        );
-        Err(ImportError::Flag {
-            flag: "--recipient",
-            advice,
-        })
+        let advice = format!("names a recipient that no order may have: {}", wrong.join("; "));
+        Err(ImportError::Flag { flag: "--recipient", advice })
     }
 
     fn new_order(&self, number: &str, items: Vec<Item>) -> NewOrder {

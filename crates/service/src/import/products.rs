@@ -23,11 +23,7 @@ impl ProductMap {
         let mut table = Table::open(reader, file, &known, "stock_code")?;
         let mut map = HashMap::new();
         let wrong = |line: u64, reason: String| {
-            Err(ImportError::Content {
-                file: file.to_owned(),
-                line,
-                reason,
-            })
+            Err(ImportError::Content { file: file.to_owned(), line, reason })
         };
         while let Some(record) = table.next() {
             let row = match record {
@@ -44,17 +40,11 @@ impl ProductMap {
                 return wrong(line, reason.to_owned());
             }
             if map.len() >= PRODUCTS_MAX {
-                return wrong(
-                    line,
-                    format!("a map may have at most {PRODUCTS_MAX} stock codes"),
-                );
+                return wrong(line, format!("a map may have at most {PRODUCTS_MAX} stock codes"));
             }
             let before = map.insert(code.to_owned(), product.to_owned());
             if before.is_some_and(|before| before != product) {
-                return wrong(
-                    line,
-                    format!("stock code {code} has another product id above"),
-                );
+                return wrong(line, format!("stock code {code} has another product id above"));
             }
         }
         Ok(Self(Some(map)))

@@ -90,18 +90,18 @@ pub fn without(
     file: &str,
 ) -> impl Iterator<Item = Entry> {
     entries.map(move |entry| match entry {
-        Entry::Order {
-            order, first_line, ..
-        } if torn.contains(&order.order_number) => Entry::Reject(Reject {
-            file: file.to_owned(),
-            line: first_line,
-            column: None,
-            order_number: Some(order.order_number.clone()),
-            kind: Kind::Repeated,
-            reason: "this order number comes again further down; one order must stand in one \
+        Entry::Order { order, first_line, .. } if torn.contains(&order.order_number) => {
+            Entry::Reject(Reject {
+                file: file.to_owned(),
+                line: first_line,
+                column: None,
+                order_number: Some(order.order_number.clone()),
+                kind: Kind::Repeated,
+                reason: "this order number comes again further down; one order must stand in one \
                          place, and a part of an order is not placed"
-                .to_owned(),
-        }),
+                    .to_owned(),
+            })
+        }
         other => other,
     })
 }

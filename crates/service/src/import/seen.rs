@@ -30,16 +30,9 @@ impl Seen {
                 "a file may have at most {ORDERS_PER_FILE_MAX} orders, and this line begins one \
                  more; put it and what follows into another file"
             );
-            return Err(Problem {
-                line,
-                column: None,
-                kind: Kind::Limit,
-                reason,
-            });
+            return Err(Problem { line, column: None, kind: Kind::Limit, reason });
         }
-        self.0
-            .entry(number.into())
-            .or_insert(First { line, broken });
+        self.0.entry(number.into()).or_insert(First { line, broken });
         Ok(())
     }
 }

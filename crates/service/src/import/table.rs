@@ -17,17 +17,11 @@ pub(super) struct Known {
 }
 
 pub(super) fn required(name: &str) -> Known {
-    Known {
-        name: name.to_owned(),
-        required: true,
-    }
+    Known { name: name.to_owned(), required: true }
 }
 
 pub(super) fn optional(name: &str) -> Known {
-    Known {
-        name: name.to_owned(),
-        required: false,
-    }
+    Known { name: name.to_owned(), required: false }
 }
 
 /// The columns of one table in the order of its header.
@@ -40,25 +34,17 @@ impl Columns {
 
     /// The cell of a row; a column that the table does not have is empty in each row.
     pub fn cell<'row>(&self, row: &'row Row, name: &str) -> &'row str {
-        self.at(name)
-            .and_then(|at| row.cells.get(at))
-            .map_or("", String::as_str)
+        self.at(name).and_then(|at| row.cells.get(at)).map_or("", String::as_str)
     }
 
     /// Where a reason about this column belongs.
     pub fn place(&self, name: &str) -> Column {
-        Column {
-            number: self.at(name).map(|at| at + 1),
-            name: Some(name.to_owned()),
-        }
+        Column { number: self.at(name).map(|at| at + 1), name: Some(name.to_owned()) }
     }
 
     /// The place of a column by its number from 0; beyond the header it has no name.
     fn place_at(&self, at: usize) -> Column {
-        Column {
-            number: Some(at + 1),
-            name: self.0.get(at).cloned(),
-        }
+        Column { number: Some(at + 1), name: self.0.get(at).cloned() }
     }
 }
 
@@ -99,29 +85,15 @@ impl<R: BufRead> Table<R> {
         let mut lines = Lines::new(reader, ROW_BYTES_MAX);
         let line = lines
             .next()
-            .map_err(|source| ImportError::Read {
-                file: file.to_owned(),
-                source,
-            })?
-            .unwrap_or(Line {
-                number: 1,
-                bytes: Vec::new(),
-                whole: true,
-                read_to: 0,
-            });
+            .map_err(|source| ImportError::Read { file: file.to_owned(), source })?
+            .unwrap_or(Line { number: 1, bytes: Vec::new(), whole: true, read_to: 0 });
         let columns = header(&line, known).map_err(|wrong| ImportError::Columns {
             file: file.to_owned(),
             wrong,
             known: list(known.iter().map(|column| column.name.as_str())),
         })?;
         let key_at = columns.at(key).unwrap_or_default();
-        Ok(Self {
-            lines,
-            waiting: VecDeque::new(),
-            failure: None,
-            columns,
-            key_at,
-        })
+        Ok(Self { lines, waiting: VecDeque::new(), failure: None, columns, key_at })
     }
 
     pub fn columns(&self) -> &Columns {
@@ -170,11 +142,8 @@ impl<R: BufRead> Table<R> {
                 let last = further.last().unwrap_or(first);
                 return self.finish(first, last.number, last.read_to, cells, end);
             }
-            let next = if end == End::Open {
-                self.line_within(further.len(), bytes.len())
-            } else {
-                None
-            };
+            let next =
+                if end == End::Open { self.line_within(further.len(), bytes.len()) } else { None };
             let Some(next) = next else { break };
             bytes.push(b'\n');
             bytes.extend_from_slice(&next.bytes);
@@ -252,12 +221,7 @@ impl<R: BufRead> Table<R> {
                 Err((kind, reason)) => return Some(self.broken(first, Some(at), kind, reason)),
             }
         }
-        Some(Record::Row(Row {
-            first_line: first.number,
-            last_line,
-            read_to,
-            cells: texts,
-        }))
+        Some(Record::Row(Row { first_line: first.number, last_line, read_to, cells: texts }))
     }
 
     fn broken(&self, line: &Line, at: Option<usize>, kind: Kind, reason: String) -> Record {
@@ -267,10 +231,7 @@ impl<R: BufRead> Table<R> {
             cells.pop();
         }
         let cut = cells.len() == self.key_at + 1 && self.columns.0.len() > cells.len();
-        let key = cells
-            .into_iter()
-            .nth(self.key_at)
-            .and_then(|cell| text(cell).ok());
+        let key = cells.into_iter().nth(self.key_at).and_then(|cell| text(cell).ok());
         Record::Broken {
             key: key.filter(|key| !key.is_empty()),
             cut,
@@ -294,27 +255,18 @@ fn header(line: &Line, known: &[Known]) -> Result<Columns, String> {
     }
     let names: Result<Vec<String>, _> = cells.into_iter().map(text).collect();
     let names = names.map_err(|(_, reason)| reason)?;
-    let missing = known
-        .iter()
-        .filter(|column| column.required && !names.contains(&column.name));
+    let missing = known.iter().filter(|column| column.required && !names.contains(&column.name));
     let missing = list(missing.map(|column| column.name.as_str()));
     let strange = |name: &&String| known.iter().all(|column| column.name != **name);
     let unknown = list(names.iter().filter(strange).map(String::as_str));
-    let twice = names
-        .iter()
-        .enumerate()
-        .filter(|(at, name)| names[..*at].contains(name));
+    let twice = names.iter().enumerate().filter(|(at, name)| names[..*at].contains(name));
     let twice = list(twice.map(|(_, name)| name.as_str()));
     let wrong: Vec<String> = [("missing", missing), ("unknown", unknown), ("twice", twice)]
         .into_iter()
         .filter(|(_, columns)| !columns.is_empty())
         .map(|(what, columns)| format!("{what}: {columns}"))
         .collect();
-    if wrong.is_empty() {
-        Ok(Columns(names))
-    } else {
-        Err(wrong.join("; "))
-    }
+    if wrong.is_empty() { Ok(Columns(names)) } else { Err(wrong.join("; ")) }
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -323,10 +275,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 fn text(cell: Vec<u8>) -> Result<String, (Kind, String)> {
     if cell.len() > FIELD_BYTES_MAX {
-        return Err((
-            Kind::Limit,
-            format!("a cell may have at most {FIELD_BYTES_MAX} bytes"),
-        ));
+        return Err((Kind::Limit, format!("a cell may have at most {FIELD_BYTES_MAX} bytes")));
     }
     if cell.contains(&0) {
         return Err((Kind::Text, "the cell contains a NUL byte".to_owned()));

@@ -10,6 +10,7 @@ use orders_store::transact::Param;
 use orders_store::{Store, StoreOptions, schema};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
+use tokio_postgres::NoTls;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -58,6 +59,14 @@ impl Shop {
     pub async fn in_database(database: &str, schema: &str) -> Self {
         let admin = store(database, "postgres", schema);
         let installed = schema::install(&admin).await.expect("install");
+        // To see the tests fail: a file of SQL that breaks something in every shop of a run.
+        if let Ok(file) = std::env::var("ATOMIC_ORDERS_TEST_BREAK") {
+            let session = tokio_postgres::connect(&address(database, "postgres"), NoTls).await;
+            let (client, connection) = session.expect("connect");
+            tokio::spawn(connection);
+            let sql = std::fs::read_to_string(file).expect("a file of SQL");
+            client.batch_execute(&sql).await.expect("what breaks the shop");
+        }
         let app = store(database, &installed.app_role, schema);
         Self { database: database.into(), schema: schema.into(), admin, app }
     }
@@ -162,9 +171,7 @@ impl Shop {
     /// A session that stays open, for transactions that stand while others run.
     pub async fn session(&self, role: &str) -> tokio_postgres::Client {
         let (client, connection) =
-            tokio_postgres::connect(&address(&self.database, role), tokio_postgres::NoTls)
-                .await
-                .expect("connect");
+            tokio_postgres::connect(&address(&self.database, role), NoTls).await.expect("connect");
         tokio::spawn(connection);
         client
     }

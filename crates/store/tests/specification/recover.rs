@@ -211,7 +211,7 @@ async fn a_locked_order_is_skipped_and_not_waited_for() {
     let found = listed(&shop.recover(0, 500).await);
     assert!(found.len() == 1 && !found.contains(locked), "{found:?}");
     session.batch_execute("commit").await.unwrap();
-    assert_eq!(listed(&shop.recover(0, 500).await), [locked.clone()]);
+    assert_eq!(listed(&shop.recover(0, 500).await), std::slice::from_ref(locked));
 }
 
 #[tokio::test]

@@ -17,11 +17,7 @@ pub fn check(file: &File) -> Vec<Finding> {
 }
 
 fn head(file: &File) -> Option<Finding> {
-    let first = file
-        .text
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
+    let first = file.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     (!first.starts_with("//!")).then(|| {
         let sentence = "a Rust file starts with `//!`: what it promises and what it relies on";
         Finding::line(&file.path, 1, sentence)
@@ -29,9 +25,7 @@ fn head(file: &File) -> Option<Finding> {
 }
 
 fn long_functions(file: &File, source: &Source) -> Vec<Finding> {
-    let long = scan::functions(&source.code)
-        .into_iter()
-        .filter(|f| f.lines > FUNCTION_LINES_MAX);
+    let long = scan::functions(&source.code).into_iter().filter(|f| f.lines > FUNCTION_LINES_MAX);
     long.map(|function| {
         let (name, lines) = (&function.name, function.lines);
         let sentence =
@@ -48,15 +42,9 @@ fn by_line(file: &File, source: &Source) -> Vec<Finding> {
             let sentence = "a test that is not run proves nothing: make it fast, or a benchmark";
             findings.push(Finding::line(&file.path, index + 1, sentence));
         }
-        let module = line
-            .trim_start()
-            .trim_start_matches("pub ")
-            .strip_prefix("mod ");
-        let name: String = module
-            .unwrap_or_default()
-            .chars()
-            .take_while(|&c| scan::is_word(c))
-            .collect();
+        let module = line.trim_start().trim_start_matches("pub ").strip_prefix("mod ");
+        let name: String =
+            module.unwrap_or_default().chars().take_while(|&c| scan::is_word(c)).collect();
         if let Some(word) = words::empty_word(&name) {
             let sentence = words::empty_word_sentence(&format!("module `{name}`"), word);
             findings.push(Finding::line(&file.path, index + 1, sentence));
@@ -77,12 +65,8 @@ mod tests {
 
     #[test]
     fn a_module_without_a_head_is_found() {
-        for text in [
-            "",
-            "use std::fmt;\n",
-            "// A comment is no head.\n",
-            "/// Neither is this.\n",
-        ] {
+        for text in ["", "use std::fmt;\n", "// A comment is no head.\n", "/// Neither is this.\n"]
+        {
             assert_eq!(findings(text).len(), 1, "{text:?}");
         }
         assert_eq!(findings("\n//! Promises.\n"), []);
@@ -95,11 +79,7 @@ mod tests {
         let found = findings(&long);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].line, Some(3));
-        assert!(
-            found[0].sentence.contains("`long` has 71 lines"),
-            "{}",
-            found[0]
-        );
+        assert!(found[0].sentence.contains("`long` has 71 lines"), "{}", found[0]);
         assert_eq!(findings(&long.replacen("    x();\n", "", 1)), []);
     }
 
@@ -112,14 +92,8 @@ mod tests {
 
     #[test]
     fn a_sleeping_test_is_found() {
-        assert_eq!(
-            findings("//! Head.\n#[test]\n#[ignore]\nfn t() {}\n").len(),
-            1
-        );
-        assert_eq!(
-            findings("//! Head.\n#[ignore = \"slow\"]\nfn t() {}\n").len(),
-            1
-        );
+        assert_eq!(findings("//! Head.\n#[test]\n#[ignore]\nfn t() {}\n").len(), 1);
+        assert_eq!(findings("//! Head.\n#[ignore = \"slow\"]\nfn t() {}\n").len(), 1);
         assert_eq!(findings("//! Says #[ignore] in words.\n"), []);
     }
 

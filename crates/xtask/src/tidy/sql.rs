@@ -62,11 +62,7 @@ pub fn check(file: &File) -> Vec<Finding> {
 fn upper_case(file: &File, source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, line) in source.code.lines().enumerate() {
-        let first: String = line
-            .trim_start()
-            .chars()
-            .take_while(|&c| is_word(c))
-            .collect();
+        let first: String = line.trim_start().chars().take_while(|&c| is_word(c)).collect();
         let lower = first.to_lowercase();
         if first != lower && KEYWORDS.contains(&lower.as_str()) {
             let sentence = format!("`{first}`: keywords are lower case, `{lower}`");
@@ -180,50 +176,29 @@ $$;
             assert!(found[0].sentence.contains(word), "{}", found[0]);
         }
         let headless = GOOD.replace("-- Purpose", "select 1;\n-- Purpose");
-        assert_eq!(
-            door(&headless).len(),
-            1,
-            "a comment behind a statement is no head"
-        );
+        assert_eq!(door(&headless).len(), 1, "a comment behind a statement is no head");
     }
 
     #[test]
     fn a_door_under_another_name_is_found() {
         let found = findings("crates/store/functions/free_lease.sql", GOOD);
         assert_eq!(found.len(), 1);
-        assert!(
-            found[0].sentence.contains("`release_lease.sql`"),
-            "{}",
-            found[0]
-        );
+        assert!(found[0].sentence.contains("`release_lease.sql`"), "{}", found[0]);
     }
 
     #[test]
     fn a_second_door_or_none_is_found() {
         let twice = format!("{GOOD}\nCREATE FUNCTION other() returns void as '' language sql;\n");
         let found = door(&twice);
-        assert!(
-            found
-                .iter()
-                .any(|f| f.sentence.contains("`other` is a second function"))
-        );
+        assert!(found.iter().any(|f| f.sentence.contains("`other` is a second function")));
         let none = GOOD.replace("create or replace function", "drop function");
         assert_eq!(door(&none).len(), 1);
     }
 
     #[test]
     fn upper_case_is_found_in_every_sql_file() {
-        let found = findings(
-            "crates/store/queries/order.sql",
-            "SELECT 1\n  FROM orders;\n",
-        );
-        assert_eq!(
-            found.iter().map(|f| f.line).collect::<Vec<_>>(),
-            [Some(1), Some(2)]
-        );
-        assert_eq!(
-            findings("crates/store/queries/order.sql", "select 1;\n-- SELECT\n"),
-            []
-        );
+        let found = findings("crates/store/queries/order.sql", "SELECT 1\n  FROM orders;\n");
+        assert_eq!(found.iter().map(|f| f.line).collect::<Vec<_>>(), [Some(1), Some(2)]);
+        assert_eq!(findings("crates/store/queries/order.sql", "select 1;\n-- SELECT\n"), []);
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::api::call::no_order;
 use crate::api::fault::Fault;
+use crate::api::shape::{Field, Kind};
 use crate::api::{Shared, body};
 use crate::engine::Engine;
 use axum::Json;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
+/// The body.
+pub(crate) const FIELDS: &[Field] = &[Field("orderId", Kind::Text, true)];
 /// What claiming and recording may take on top of the provider's call.
 const MARGIN: Duration = Duration::from_secs(8);
 
@@ -74,7 +77,8 @@ fn describe(order: Uuid, found: &Value, driven: bool) -> Result<Response, Fault>
     let text = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
     let (status, hold) = (text("status"), text("hold_reason"));
     let base = json!({"order_id": order, "order_number": found["order_number"], "status": status});
-    let told = |http: StatusCode, more: Value| Ok((http, Json(joined(&base, more))).into_response());
+    let told =
+        |http: StatusCode, more: Value| Ok((http, Json(joined(&base, more))).into_response());
     let refuse = |code: String, message: &str, hint: &str| {
         let mut fault = Fault::new(StatusCode::CONFLICT, code, message).hint(hint);
         fault.facts = fields(base.clone());
@@ -125,7 +129,10 @@ fn describe(order: Uuid, found: &Value, driven: bool) -> Result<Response, Fault>
 /// An order that is due now or later: its outcome is unknown, or nothing was sent.
 fn waiting(status: &str, found: &Value) -> Value {
     let (result, message) = if status == "submitting" {
-        ("unknown", "the provider may have this order; the same request is repeated under the same key")
+        (
+            "unknown",
+            "the provider may have this order; the same request is repeated under the same key",
+        )
     } else {
         ("waiting", "the provider does not have this order yet; it will be tried again")
     };
@@ -184,7 +191,7 @@ mod tests {
     fn the_body_is_an_order_id_and_nothing_else() {
         let message = |body: Value| match order_of(&fields(body)) {
             Ok(_) => "fine".to_owned(),
-            Err(fault) => fault.message,
+            Err(fault) => fault.message.clone(),
         };
         assert_eq!(message(json!({"orderId": Uuid::nil()})), "fine");
         assert_eq!(message(json!({})), "orderId must be given");

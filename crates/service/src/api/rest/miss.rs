@@ -38,16 +38,18 @@ fn hint(schema: &str, doors: &[Door], function: &str) -> String {
     if let Some(door) = doors.iter().find(|door| door.name == function) {
         let mut params: Vec<&str> = door.params.iter().map(|param| param.name.as_str()).collect();
         params.sort_unstable();
-        return format!("Perhaps you meant to call the function {schema}.{function}({})", params.join(", "));
+        return format!(
+            "Perhaps you meant to call the function {schema}.{function}({})",
+            params.join(", ")
+        );
     }
     let nearest = doors.iter().min_by_key(|door| distance(&door.name, function));
-    match nearest.filter(|door| 2 * distance(&door.name, function) <= door.name.len()) {
-        Some(door) => format!("Perhaps you meant to call the function {schema}.{}", door.name),
-        None => {
-            let names: Vec<&str> = doors.iter().map(|door| door.name.as_str()).collect();
-            format!("The functions are {}", names.join(", "))
-        }
+    if let Some(door) = nearest.filter(|door| 2 * distance(&door.name, function) <= door.name.len())
+    {
+        return format!("Perhaps you meant to call the function {schema}.{}", door.name);
     }
+    let names: Vec<&str> = doors.iter().map(|door| door.name.as_str()).collect();
+    format!("The functions are {}", names.join(", "))
 }
 
 /// A caller's own name, as far as it may be repeated.
@@ -77,7 +79,8 @@ mod tests {
     use orders_store::door::DoorParam;
 
     fn doors() -> Vec<Door> {
-        let param = |name: &str| DoorParam { name: name.into(), kind: "text".into(), optional: false };
+        let param =
+            |name: &str| DoorParam { name: name.into(), kind: "text".into(), optional: false };
         ["cancel_order", "complete_order_processing"]
             .map(|name| Door {
                 name: name.into(),
@@ -100,21 +103,28 @@ mod tests {
             fault.hint.as_deref(),
             Some("Perhaps you meant to call the function public.cancel_order(options, order_uuid)")
         );
-        assert!(fault.details.is_some_and(|text| text.contains("with parameter order_id or")));
+        assert!(
+            fault.details.as_ref().is_some_and(|text| text.contains("with parameter order_id or"))
+        );
     }
 
     #[test]
     fn a_wrong_name_is_answered_with_the_nearest_or_with_all() {
-        let hint = |name| fault("public", &doors(), name, &[]).hint.unwrap_or_default();
+        let hint = |name| fault("public", &doors(), name, &[]).hint.clone().unwrap_or_default();
         let near = "Perhaps you meant to call the function public.complete_order_processing";
-        assert_eq!(hint("complete_order"), "Perhaps you meant to call the function public.cancel_order");
+        assert_eq!(
+            hint("complete_order"),
+            "Perhaps you meant to call the function public.cancel_order"
+        );
         assert_eq!(hint("complete_order_procesing"), near);
         assert!(hint("xyz").starts_with("The functions are cancel_order, complete"));
     }
 
     #[test]
     fn the_distance_counts_changed_letters() {
-        for (a, b, letters) in [("", "", 0), ("abc", "", 3), ("abc", "axc", 1), ("kitten", "sitting", 3)] {
+        for (a, b, letters) in
+            [("", "", 0), ("abc", "", 3), ("abc", "axc", 1), ("kitten", "sitting", 3)]
+        {
             assert_eq!(distance(a, b), letters, "{a} {b}");
         }
     }

@@ -8,11 +8,11 @@ use super::miss;
 use crate::api::auth::Caller;
 use crate::api::fault::Fault;
 use crate::api::{Shared, body};
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use orders_store::door::{self, Called, Door};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -33,10 +33,7 @@ pub(crate) async fn post(
         .doors
         .iter()
         .any(|door| door.name == function && door.params.iter().all(|param| param.optional));
-    let args = match bytes.is_empty() && needs_none {
-        true => Map::new(),
-        false => body::parse(&bytes)?,
-    };
+    let args = if bytes.is_empty() && needs_none { Map::new() } else { body::parse(&bytes)? };
     let door = find(&shared, &function, &args)?;
     call(&shared, &caller, door, &args, &headers).await
 }
@@ -89,16 +86,16 @@ async fn call(
     args: &Map<String, Value>,
     headers: &HeaderMap,
 ) -> Result<Response, Fault> {
-    let called = door::call(&shared.store, door, args, &caller.claims()).await?;
-    match called.status {
-        Some(status) if status >= 400 => Err(Fault::stored(called.value, status)),
+    let outcome = door::call(&shared.store, door, args, &caller.claims()).await?;
+    match outcome.status {
+        Some(status) if status >= 400 => Err(Fault::stored(outcome.value, status)),
         _ if door.returns_nothing => Ok(StatusCode::NO_CONTENT.into_response()),
-        _ => Ok(answer(door, called, wants_one(headers))?.into_response()),
+        _ => Ok(answer(door, outcome, wants_one(headers))?.into_response()),
     }
 }
 
-fn answer(door: &Door, called: Called, one: bool) -> Result<Json<Value>, Fault> {
-    match called.value {
+fn answer(door: &Door, outcome: Called, one: bool) -> Result<Json<Value>, Fault> {
+    match outcome.value {
         Value::Array(mut rows) if door.returns_rows && one => match (rows.pop(), rows.len()) {
             (Some(row), 0) => Ok(Json(row)),
             (last, rest) => {
@@ -125,7 +122,9 @@ fn wants_one(headers: &HeaderMap) -> bool {
 
 /// Filters of a result are not served, and must not be ignored either.
 fn refuse_filters(query: Option<&str>) -> Result<(), Fault> {
-    match pairs(query).find(|(name, value)| name != "columns" && !(name == "select" && value == "*")) {
+    match pairs(query)
+        .find(|(name, value)| name != "columns" && !(name == "select" && value == "*"))
+    {
         None => Ok(()),
         Some(_) => Err(Fault::new(
             StatusCode::BAD_REQUEST,
@@ -139,9 +138,10 @@ fn refuse_filters(query: Option<&str>) -> Result<(), Fault> {
 /// The pairs of a query, decoded.
 fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
     let query = format!("/?{}", query.unwrap_or_default());
-    let parsed = query.parse().ok().and_then(|uri| {
-        axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).ok()
-    });
+    let parsed = query
+        .parse()
+        .ok()
+        .and_then(|uri| axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).ok());
     parsed.map(|query| query.0).unwrap_or_default().into_iter()
 }
 

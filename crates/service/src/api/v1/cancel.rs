@@ -13,11 +13,8 @@ use std::sync::Arc;
 
 pub(crate) const FIELDS: &[Field] = &[Field("reason", Kind::Line(300), false), ACTOR];
 
-const DECISION: Decision = Decision {
-    door: "cancel_order",
-    fields: FIELDS,
-    params: &[("reason", "reason_param")],
-};
+const DECISION: Decision =
+    Decision { door: "cancel_order", fields: FIELDS, params: &[("reason", "reason_param")] };
 
 /// Cancels it, or refuses because it may be bought.
 pub(crate) async fn post(

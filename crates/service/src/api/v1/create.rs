@@ -34,17 +34,22 @@ pub(crate) async fn post(
     let order = shape::new_order(body::object(request).await?)?;
     let mut args = Map::new();
     if let Some(key) = key {
-        args.insert("options".into(), json!({
-            "idempotency_key": key, "caller": caller.name(), "request_digest": digest(&order)?,
-        }));
+        args.insert(
+            "options".into(),
+            json!({
+                "idempotency_key": key, "caller": caller.name(), "request_digest": digest(&order)?,
+            }),
+        );
     }
     args.insert("order_param".into(), json(&order)?);
-    let placed = call::through(&shared, &caller, "place_order", args).await.map_err(in_our_words)?;
+    let placed =
+        call::through(&shared, &caller, "place_order", args).await.map_err(in_our_words)?;
     Ok(answer(placed))
 }
 
 fn demand_json(headers: &HeaderMap) -> Result<(), Fault> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
@@ -74,8 +79,9 @@ fn key(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
 }
 
 fn json(order: &NewOrder) -> Result<Value, Fault> {
-    serde_json::to_value(order)
-        .map_err(|_| Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the order cannot be written"))
+    serde_json::to_value(order).map_err(|_| {
+        Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the order cannot be written")
+    })
 }
 
 /// What makes two requests the same: their content, not their blanks or the order of their fields.
@@ -88,14 +94,18 @@ fn digest(order: &NewOrder) -> Result<String, Fault> {
     }))
 }
 
-fn in_our_words(fault: Fault) -> Fault {
+fn in_our_words(mut fault: Fault) -> Fault {
     match fault.code.as_ref() {
-        "PT422" => Fault { code: "idempotency_key_reused".into(), ..fault },
+        "PT422" => fault.code = "idempotency_key_reused".into(),
         // The database checks the same rules; where it is stricter, it names field and rule itself.
-        "22023" => Fault { status: StatusCode::UNPROCESSABLE_ENTITY, code: "invalid".into(), ..fault },
-        "23505" => Fault { code: "payment_taken".into(), message: "this PaymentIntent pays another order".into(), ..fault },
-        _ => fault,
+        "22023" => {
+            fault.code = "invalid".into();
+            fault.status = StatusCode::UNPROCESSABLE_ENTITY;
+        }
+        "23505" => return fault.renamed("payment_taken", "this PaymentIntent pays another order"),
+        _ => {}
     }
+    fault
 }
 
 fn answer(mut placed: Value) -> Response {

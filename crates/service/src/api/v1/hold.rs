@@ -11,13 +11,11 @@ use axum::extract::{Extension, Path, State};
 use serde_json::Value;
 use std::sync::Arc;
 
-pub(crate) const FIELDS: &[Field] = &[Field("reason", Kind::Word(&["operator", "disputed", "scheduled"]), false), NOTE, ACTOR];
+pub(crate) const FIELDS: &[Field] =
+    &[Field("reason", Kind::Word(&["operator", "disputed", "scheduled"]), false), NOTE, ACTOR];
 
-const DECISION: Decision = Decision {
-    door: "hold_order",
-    fields: FIELDS,
-    params: &[("reason", "reason_param")],
-};
+const DECISION: Decision =
+    Decision { door: "hold_order", fields: FIELDS, params: &[("reason", "reason_param")] };
 
 /// Holds it; a call that is under way is not stopped.
 pub(crate) async fn post(

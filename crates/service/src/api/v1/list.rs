@@ -3,8 +3,8 @@
 use crate::api::Shared;
 use crate::api::fault::Fault;
 use axum::Json;
-use axum::extract::{Query, State};
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use orders_core::order::Violation;
 use orders_core::state::Status;
 use orders_store::read::{self, Filter};
@@ -16,7 +16,13 @@ const LIMIT_MAX: i64 = 200;
 const LIMIT: i64 = 50;
 /// The reasons to hold an order.
 pub(crate) const HOLDS: [&str; 7] = [
-    "awaiting_payment", "awaiting_funds", "payment_mismatch", "disputed", "scheduled", "operator", "restored",
+    "awaiting_payment",
+    "awaiting_funds",
+    "payment_mismatch",
+    "disputed",
+    "scheduled",
+    "operator",
+    "restored",
 ];
 
 /// Lists them; `next` is what to give as `after` for the following page.
@@ -26,7 +32,8 @@ pub(crate) async fn get(
 ) -> Result<Json<Value>, Fault> {
     let pairs = query.map(|query| query.0).map_err(|_| Fault::field("query", "cannot be read"))?;
     let filter = filter(pairs)?;
-    let mut orders = read::orders(&shared.store, &Filter { limit: filter.limit + 1, ..filter.clone() }).await?;
+    let mut orders =
+        read::orders(&shared.store, &Filter { limit: filter.limit + 1, ..filter.clone() }).await?;
     let page = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let more = orders.len() > page;
     orders.truncate(page);
@@ -44,7 +51,9 @@ fn filter(pairs: Vec<(String, String)>) -> Result<Filter, Fault> {
                 filter.status = Some(value);
                 None
             }
-            "status" => Some(format!("must be one of {}", Status::ALL.map(Status::name).join(", "))),
+            "status" => {
+                Some(format!("must be one of {}", Status::ALL.map(Status::name).join(", ")))
+            }
             "hold" if HOLDS.contains(&value.as_str()) => {
                 filter.hold_reason = Some(value);
                 None
@@ -87,14 +96,23 @@ mod tests {
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         match filter(pairs.collect()) {
             Ok(_) => vec![],
-            Err(fault) => fault.violations.into_iter().map(|one| one.field).collect(),
+            Err(fault) => fault.violations.iter().map(|one| one.field.clone()).collect(),
         }
     }
 
     #[test]
     fn each_wrong_parameter_is_named() {
-        assert!(fields(&[("status", "pending"), ("limit", "200"), ("hold", "operator")]).is_empty());
-        let wrong = [("status", "open"), ("hold", "x"), ("search", ""), ("after", "7"), ("limit", "201"), ("sort", "a")];
+        assert!(
+            fields(&[("status", "pending"), ("limit", "200"), ("hold", "operator")]).is_empty()
+        );
+        let wrong = [
+            ("status", "open"),
+            ("hold", "x"),
+            ("search", ""),
+            ("after", "7"),
+            ("limit", "201"),
+            ("sort", "a"),
+        ];
         assert_eq!(fields(&wrong), ["status", "hold", "search", "after", "limit", "sort"]);
         assert_eq!(fields(&[("limit", "0"), ("limit", "-1")]), ["limit", "limit"]);
     }

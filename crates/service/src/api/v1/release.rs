@@ -13,11 +13,7 @@ use std::sync::Arc;
 
 pub(crate) const FIELDS: &[Field] = &[NOTE, ACTOR];
 
-const DECISION: Decision = Decision {
-    door: "release_hold",
-    fields: FIELDS,
-    params: &[],
-};
+const DECISION: Decision = Decision { door: "release_hold", fields: FIELDS, params: &[] };
 
 /// Releases it; a hold for a payment ends by that payment only.
 pub(crate) async fn post(

@@ -7,8 +7,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use orders_core::money::Currency;
 use orders_core::order::{NewOrder, Retailer};
 use orders_sandbox::World;
-use orders_store::place::{Placed, attach_payment, place};
 use orders_store::Store;
+use orders_store::place::{Placed, attach_payment, place};
 use uuid::Uuid;
 
 const FILE: &str = "online-retail/orders.csv";
@@ -45,8 +45,11 @@ pub async fn place_and_pay(store: &Store, world: &World) -> anyhow::Result<Shop>
             orders.push(*order);
         }
     }
-    let reasons: Vec<String> =
-        counts.kinds.iter().map(|(kind, count)| format!("{} {}", kind.name(), count.orders)).collect();
+    let reasons: Vec<String> = counts
+        .kinds
+        .iter()
+        .map(|(kind, count)| format!("{} {}", kind.name(), count.orders))
+        .collect();
     let orders: Vec<(Uuid, i64)> = stream::iter(orders)
         .map(|order| place_one(store, world, order))
         .buffer_unordered(8)

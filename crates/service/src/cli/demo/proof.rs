@@ -29,7 +29,12 @@ pub struct Proof {
 }
 
 /// Compares the ledger with the database.
-pub async fn gather(store: &Store, world: &World, shop: &Shop, kills: u32) -> anyhow::Result<Proof> {
+pub async fn gather(
+    store: &Store,
+    world: &World,
+    shop: &Shop,
+    kills: u32,
+) -> anyhow::Result<Proof> {
     let ids: Vec<String> = shop.orders.iter().map(|(id, _)| id.to_string()).collect();
     let never = world.zinc.never_bought(ids.iter().map(String::as_str));
     let review = ids_in(store, "needs_review").await?;
@@ -119,13 +124,21 @@ impl Proof {
         };
         let in_review: usize = self.review.values().sum();
         row("orders placed and paid", self.orders.to_string(), "> 400");
-        row("purchases in the provider's ledger (live)", self.ledger.live_purchases.to_string(), "");
+        row(
+            "purchases in the provider's ledger (live)",
+            self.ledger.live_purchases.to_string(),
+            "",
+        );
         row("orders bought exactly once", self.ledger.orders_bought_once.to_string(), "> 400");
         row("orders bought more than once", self.ledger.duplicates.len().to_string(), "0");
         row("orders lost (neither bought nor with a person)", self.lost.len().to_string(), "0");
         row("orders believed bought, unknown to the ledger", self.imagined.len().to_string(), "0");
         row("same key sent with other bytes", self.ledger.violations.to_string(), "0");
-        row("same key sent while it was still being worked on", self.ledger.overlapping_purchases.to_string(), "0");
+        row(
+            "same key sent while it was still being worked on",
+            self.ledger.overlapping_purchases.to_string(),
+            "0",
+        );
         row("orders completed", self.completed.to_string(), "");
         row("orders in review", in_review.to_string(), "");
         for (reason, count) in &self.review {
@@ -135,7 +148,11 @@ impl Proof {
         row("unknown outcomes met", self.unknown_met.to_string(), "> 0");
         row("unknown outcomes left", self.unknown_left.to_string(), "");
         row("same bytes sent again under the same key", self.repeats.to_string(), "");
-        row("calls answered from the provider's memory", self.ledger.duplicate_calls.to_string(), "");
+        row(
+            "calls answered from the provider's memory",
+            self.ledger.duplicate_calls.to_string(),
+            "",
+        );
         let faults: u64 = self.ledger.faults.values().sum();
         row("faults done to calls by the sandbox", faults.to_string(), "");
         row("refusals by the provider", self.ledger.refusals.values().sum::<u64>().to_string(), "");

@@ -52,7 +52,12 @@ impl Worker {
 
     /// Asks it to stop, and demands that it does within its limit.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        if let Some(pid) = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
+        if let Some(pid) = self
+            .0
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .and_then(rustix::process::Pid::from_raw)
+        {
             rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         }
         let status = tokio::time::timeout(Duration::from_secs(25), self.0.wait())

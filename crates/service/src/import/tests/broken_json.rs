@@ -43,15 +43,7 @@ fn each_line_is_an_order_and_empty_lines_and_a_mark_are_passed_over() {
     let entries = entries(Format::Jsonl, text.as_bytes(), Options::default());
     assert_eq!(numbers(&entries), ["A", "B"]);
     let size = text.len() as u64;
-    let Entry::Order {
-        first_line,
-        last_line,
-        bytes_read,
-        ..
-    } = &entries[1]
-    else {
-        panic!()
-    };
+    let Entry::Order { first_line, last_line, bytes_read, .. } = &entries[1] else { panic!() };
     assert_eq!((*first_line, *last_line, *bytes_read), (4, 4, size));
 }
 
@@ -71,17 +63,11 @@ fn a_missing_field_and_a_wrong_type_are_named_with_their_column() {
     let mut missing = order("B");
     missing.as_object_mut().unwrap().remove("currency");
     let said = between(missing.to_string());
-    assert!(
-        said[0].contains("(currency), order B: missing field `currency`"),
-        "{said:?}"
-    );
+    assert!(said[0].contains("(currency), order B: missing field `currency`"), "{said:?}");
     let wrong = changed("/items/0/quantity", json!("2"));
     let column = wrong.find("\"2\"").unwrap() + 3;
     let reason = "invalid type: string, expected i64";
-    assert_eq!(
-        between(wrong),
-        [format!("line 2, column {column}, order B: {reason}")]
-    );
+    assert_eq!(between(wrong), [format!("line 2, column {column}, order B: {reason}")]);
 }
 
 #[test]
@@ -92,15 +78,9 @@ fn json_that_is_cut_off_or_no_json_says_where() {
     let expected = format!("line 2, column {}, order B: the JSON is cut off", cut.len());
     assert!(said[0].starts_with(&expected), "{said:?}");
     let said = between("{'order_number': 1}");
-    assert_eq!(
-        said,
-        ["line 2, column 2: this is not JSON: key must be a string"]
-    );
+    assert_eq!(said, ["line 2, column 2: this is not JSON: key must be a string"]);
     let said = between(format!("{whole} {whole}"));
-    assert!(
-        said[0].contains("order B: this is not JSON: trailing characters"),
-        "{said:?}"
-    );
+    assert!(said[0].contains("order B: this is not JSON: trailing characters"), "{said:?}");
 }
 
 #[test]
@@ -108,10 +88,7 @@ fn a_column_counts_characters_and_not_bytes() {
     let text = changed("/items/0/title", json!("ééé")).replacen("\"total_minor\":510", "?", 1);
     let column = text.chars().position(|c| c == '?').unwrap() + 1;
     let said = between(&text);
-    assert!(
-        said[0].starts_with(&format!("line 2, column {column}, order B")),
-        "{said:?}"
-    );
+    assert!(said[0].starts_with(&format!("line 2, column {column}, order B")), "{said:?}");
 }
 
 #[test]
@@ -120,28 +97,16 @@ fn bytes_that_are_no_text_are_named_by_their_column() {
     let at = bytes.iter().position(|byte| *byte == b'#').unwrap();
     bytes[at] = 0xff;
     let place = format!("line 2, column {}, order B", at + 1);
-    assert_eq!(
-        between(&bytes),
-        [format!("{place}: the line is not UTF-8 here")]
-    );
+    assert_eq!(between(&bytes), [format!("{place}: the line is not UTF-8 here")]);
     bytes[at] = 0;
     let said = between(&bytes);
-    assert!(
-        said[0].starts_with(&place) && said[0].contains("this is not JSON"),
-        "{said:?}"
-    );
+    assert!(said[0].starts_with(&place) && said[0].contains("this is not JSON"), "{said:?}");
 }
 
 #[test]
 fn a_line_that_is_too_long_is_rejected_by_the_name_of_its_limit() {
-    let said = between(changed(
-        "/items/0/title",
-        json!("x".repeat(JSON_LINE_BYTES_MAX)),
-    ));
-    assert_eq!(
-        said,
-        ["line 2, column 1048577, order B: a line may have at most 1048576 bytes"]
-    );
+    let said = between(changed("/items/0/title", json!("x".repeat(JSON_LINE_BYTES_MAX))));
+    assert_eq!(said, ["line 2, column 1048577, order B: a line may have at most 1048576 bytes"]);
 }
 
 #[test]
@@ -153,20 +118,14 @@ fn every_broken_rule_of_an_order_is_reported_by_its_path() {
         "items[0].quantity, order B: items[0].quantity must be between 1 and 100000",
         "recipient.country, order B: recipient.country must be an ISO 3166 code of two capital letters",
     ];
-    assert_eq!(
-        between(wrong.to_string()),
-        rules.map(|rule| format!("line 2, column {rule}"))
-    );
+    assert_eq!(between(wrong.to_string()), rules.map(|rule| format!("line 2, column {rule}")));
 }
 
 #[test]
 fn a_number_comes_out_once_and_a_broken_line_does_not_use_it_up() {
     let twice = between(order("A").to_string());
     let reason = "this order number stood at line 1 already; one order must stand in one place";
-    assert_eq!(
-        twice,
-        [format!("line 2, column order_number, order A: {reason}")]
-    );
+    assert_eq!(twice, [format!("line 2, column order_number, order A: {reason}")]);
     let (broken, good) = (changed("/total_minor", json!(1)), order("B").to_string());
     assert_eq!(numbers(&read_lines(&[broken, good])), ["B"]);
 }
@@ -179,10 +138,7 @@ fn no_reason_repeats_a_private_value() {
         changed("/shipping_method", json!("12 Elm Street")),
     ] {
         let said = between(broken);
-        assert!(
-            !said[0].contains("Elm") && !said[0].contains("4479"),
-            "{said:?}"
-        );
+        assert!(!said[0].contains("Elm") && !said[0].contains("4479"), "{said:?}");
     }
 }
 

@@ -17,10 +17,7 @@ fn row(number: &str, changes: &[(&str, &str)]) -> String {
     );
     let mut cells: Vec<&str> = good.split(',').collect();
     for (name, value) in changes {
-        let at = HEADER
-            .split(',')
-            .position(|column| column == *name)
-            .unwrap();
+        let at = HEADER.split(',').position(|column| column == *name).unwrap();
         cells[at] = value;
     }
     cells.join(",")
@@ -42,11 +39,7 @@ fn read_rows(rows: &[impl AsRef<[u8]>]) -> Vec<Entry> {
 /// The reasons for a broken row of its own order at line 3, after checking that its neighbours
 /// come out.
 fn between(broken: impl AsRef<[u8]>) -> Vec<String> {
-    let rows = [
-        good("A").into_bytes(),
-        broken.as_ref().to_vec(),
-        good("C").into_bytes(),
-    ];
+    let rows = [good("A").into_bytes(), broken.as_ref().to_vec(), good("C").into_bytes()];
     let entries = read_rows(&rows);
     assert_eq!(numbers(&entries), ["A", "C"]);
     said(&entries)
@@ -56,19 +49,9 @@ fn between(broken: impl AsRef<[u8]>) -> Vec<String> {
 fn rows_of_one_number_are_one_order_and_an_absent_total_is_the_sum_of_its_lines() {
     let entries = read_rows(&[good("A"), row("A", &[("quantity", "3")]), good("B")]);
     let all = orders(&entries);
-    assert_eq!(
-        (all.len(), all[0].items.len(), all[0].total_minor),
-        (2, 2, 5 * 255)
-    );
+    assert_eq!((all.len(), all[0].items.len(), all[0].total_minor), (2, 2, 5 * 255));
     assert_eq!(all[0].check(), Ok(()));
-    assert!(matches!(
-        entries[0],
-        Entry::Order {
-            first_line: 2,
-            last_line: 3,
-            ..
-        }
-    ));
+    assert!(matches!(entries[0], Entry::Order { first_line: 2, last_line: 3, .. }));
     let paid = read_rows(&[row("A", &[("total", "6.1")])]);
     assert_eq!(orders(&paid)[0].total_minor, 610);
 }
@@ -84,57 +67,28 @@ fn a_mark_at_the_beginning_and_carriage_returns_change_nothing() {
 
 #[test]
 fn a_quoted_message_may_have_commas_quotes_and_line_breaks() {
-    let message = [
-        ("is_gift", "true"),
-        ("gift_message", "\"Dear Ada,\r\n\"\"yes\"\"\""),
-    ];
+    let message = [("is_gift", "true"), ("gift_message", "\"Dear Ada,\r\n\"\"yes\"\"\"")];
     let entries = read_rows(&[row("A", &message), good("B")]);
     assert_eq!(numbers(&entries), ["A", "B"], "{:?}", said(&entries));
-    assert_eq!(
-        orders(&entries)[0].gift_message.as_deref(),
-        Some("Dear Ada,\n\"yes\"")
-    );
+    assert_eq!(orders(&entries)[0].gift_message.as_deref(), Some("Dear Ada,\n\"yes\""));
     assert!(matches!(entries[1], Entry::Order { first_line: 4, .. }));
 }
 
 #[test]
 fn a_bad_number_is_named_by_line_and_column() {
     for (column, value, reason) in [
-        (
-            "quantity",
-            "two",
-            "16 (quantity), order B: quantity is not a whole number such as 6",
-        ),
-        (
-            "quantity",
-            "0",
-            "16 (quantity), order B: quantity must be between 1 and 100000",
-        ),
-        (
-            "unit_price",
-            "2.555",
-            "17 (unit_price), order B: unit_price has more than two decimals",
-        ),
+        ("quantity", "two", "16 (quantity), order B: quantity is not a whole number such as 6"),
+        ("quantity", "0", "16 (quantity), order B: quantity must be between 1 and 100000"),
+        ("unit_price", "2.555", "17 (unit_price), order B: unit_price has more than two decimals"),
         (
             "unit_price",
             "",
             "17 (unit_price), order B: unit_price is not a decimal number such as 12.50",
         ),
-        (
-            "total",
-            "£9",
-            "4 (total), order B: total is not a decimal number such as 12.50",
-        ),
-        (
-            "is_gift",
-            "yes",
-            "6 (is_gift), order B: is_gift must be one of false, true",
-        ),
+        ("total", "£9", "4 (total), order B: total is not a decimal number such as 12.50"),
+        ("is_gift", "yes", "6 (is_gift), order B: is_gift must be one of false, true"),
     ] {
-        assert_eq!(
-            between(row("B", &[(column, value)])),
-            [format!("line 3, column {reason}")]
-        );
+        assert_eq!(between(row("B", &[(column, value)])), [format!("line 3, column {reason}")]);
     }
 }
 
@@ -147,23 +101,12 @@ fn every_broken_cell_of_an_order_is_reported_at_once() {
         ("unit_price", "-1"),
     ];
     let said = between(row("B", &changes));
-    let columns = [
-        "16 (quantity)",
-        "3 (currency)",
-        "17 (unit_price)",
-        "13 (recipient_phone_number)",
-    ];
+    let columns =
+        ["16 (quantity)", "3 (currency)", "17 (unit_price)", "13 (recipient_phone_number)"];
     for column in columns {
-        assert!(
-            said.iter().any(|said| said.contains(column)),
-            "{column}: {said:?}"
-        );
+        assert!(said.iter().any(|said| said.contains(column)), "{column}: {said:?}");
     }
-    assert_eq!(
-        said.len(),
-        5,
-        "the phone breaks two rules, the sum is not judged: {said:?}"
-    );
+    assert_eq!(said.len(), 5, "the phone breaks two rules, the sum is not judged: {said:?}");
 }
 
 #[test]
@@ -173,10 +116,7 @@ fn a_missing_and_a_surplus_column_are_named() {
     let reason = "order B: the row has 17 columns and the header 18";
     assert_eq!(said, [format!("line 3, column 18 (recipient_state), {reason}")]);
     let said = between(format!("{},x", good("B")));
-    assert_eq!(
-        said,
-        [format!("line 3, column 19, {}", reason.replace("has 17", "has 19"))]
-    );
+    assert_eq!(said, [format!("line 3, column 19, {}", reason.replace("has 17", "has 19"))]);
     assert_eq!(between("garbage").len(), 1);
 }
 
@@ -194,23 +134,14 @@ fn a_quote_that_is_never_closed_costs_its_own_row_only() {
     rows.extend((0..40).map(|n| row(&format!("N{n}"), &[("title", "\"a, b\"")])));
     assert_eq!(numbers(&read_rows(&rows)).len(), 41);
     let after = between(row("B", &[("title", "\"tea\" pot")]));
-    assert!(
-        after[0].contains("column 15 (title), order B: after a closing quote"),
-        "{after:?}"
-    );
+    assert!(after[0].contains("column 15 (title), order B: after a closing quote"), "{after:?}");
 }
 
 #[test]
 fn a_row_of_several_lines_with_a_missing_column_says_so() {
-    let open = row(
-        "B",
-        &[("is_gift", "true"), ("gift_message", "\"Dear\nAda\"")],
-    );
+    let open = row("B", &[("is_gift", "true"), ("gift_message", "\"Dear\nAda\"")]);
     let said = between(open.rsplit_once(',').unwrap().0);
-    assert_eq!(
-        said[0],
-        "line 3, order B: the row of 2 lines has 17 columns and the header 18"
-    );
+    assert_eq!(said[0], "line 3, order B: the row of 2 lines has 17 columns and the header 18");
 }
 
 #[test]
@@ -218,10 +149,7 @@ fn bytes_that_are_no_text_are_named_by_their_column() {
     let mut bytes = row("B", &[("title", "caf#")]).into_bytes();
     let at = bytes.iter().position(|byte| *byte == b'#').unwrap();
     bytes[at] = 0xe9;
-    assert_eq!(
-        between(&bytes),
-        ["line 3, column 15 (title), order B: the cell is not UTF-8"]
-    );
+    assert_eq!(between(&bytes), ["line 3, column 15 (title), order B: the cell is not UTF-8"]);
     bytes[at] = 0;
     assert_eq!(
         between(&bytes),
@@ -232,15 +160,9 @@ fn bytes_that_are_no_text_are_named_by_their_column() {
 #[test]
 fn what_is_too_long_is_rejected_by_the_name_of_its_limit() {
     let said = between(row("B", &[("title", &"x".repeat(ROW_BYTES_MAX))]));
-    assert_eq!(
-        said,
-        ["line 3, order B: a row may have at most 16384 bytes"]
-    );
+    assert_eq!(said, ["line 3, order B: a row may have at most 16384 bytes"]);
     let said = between(row("B", &[("title", &"x".repeat(FIELD_BYTES_MAX + 1))]));
-    assert_eq!(
-        said,
-        ["line 3, column 15 (title), order B: a cell may have at most 4096 bytes"]
-    );
+    assert_eq!(said, ["line 3, column 15 (title), order B: a cell may have at most 4096 bytes"]);
     let mut rows = vec![good("A")];
     rows.extend(vec![good("B"); ITEMS_MAX + 7]);
     rows.push(good("C"));
@@ -264,11 +186,9 @@ fn order_level_columns_that_differ_are_named_by_line_and_column() {
     let other = row("B", &[("recipient_city", "Leeds"), ("currency", "USD")]);
     let entries = read_rows(&[good("A"), good("B"), other, good("C")]);
     assert_eq!(numbers(&entries), ["A", "C"]);
-    let expected = [
-        "3 (currency), order B: currency",
-        "11 (recipient_city), order B: recipient_city",
-    ]
-    .map(|what| format!("line 4, column {what} differs from line 3, its order's first"));
+    let expected =
+        ["3 (currency), order B: currency", "11 (recipient_city), order B: recipient_city"]
+            .map(|what| format!("line 4, column {what} differs from line 3, its order's first"));
     assert_eq!(said(&entries), expected);
 }
 
@@ -278,12 +198,7 @@ fn a_number_that_comes_again_is_rejected_and_a_first_pass_saves_its_first_part()
     let entries = read_rows(&rows);
     assert_eq!(numbers(&entries), ["A", "B", "C"]);
     let reason = "this order number stood at line 2 already; one order must stand in one place";
-    assert_eq!(
-        said(&entries),
-        [format!(
-            "line 4, column 1 (order_number), order A: {reason}"
-        )]
-    );
+    assert_eq!(said(&entries), [format!("line 4, column 1 (order_number), order A: {reason}")]);
     let torn = torn(entries.into_iter());
     let second: Vec<_> = without(read_rows(&rows).into_iter(), torn, "orders").collect();
     assert_eq!(numbers(&second), ["B", "C"]);
@@ -346,9 +261,8 @@ impl io::Read for Failing<'_> {
 fn a_disk_that_fails_ends_the_reading_and_its_last_order_does_not_come_out() {
     let file = format!("{HEADER}\n{}\n{}\n", good("A"), good("B"));
     let reader = io::BufReader::new(Failing(file.as_bytes()));
-    let entries: Vec<_> = read(Format::Csv, reader, "orders", Options::default())
-        .unwrap()
-        .collect();
+    let entries: Vec<_> =
+        read(Format::Csv, reader, "orders", Options::default()).unwrap().collect();
     assert_eq!(numbers(&entries), ["A"]);
     let kinds: Vec<_> = rejects(&entries).iter().map(|reject| reject.kind).collect();
     assert_eq!(kinds, [Kind::Incomplete, Kind::Stopped]);
@@ -382,10 +296,7 @@ fn lines_that_were_read_ahead_in_vain_come_again_in_their_order() {
         lines.sort_unstable();
         assert_eq!(lines, (2..=22).collect::<Vec<_>>());
         for entry in &entries {
-            if let Entry::Order {
-                order, first_line, ..
-            } = entry
-            {
+            if let Entry::Order { order, first_line, .. } = entry {
                 assert_eq!(order.order_number, format!("N{}", first_line - 3));
             }
         }

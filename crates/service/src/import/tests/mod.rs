@@ -10,9 +10,7 @@ use std::fs;
 use std::path::PathBuf;
 
 fn example(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../examples/online-retail")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/online-retail").join(name)
 }
 
 /// The options of the demonstration.
@@ -51,10 +49,7 @@ fn orders(entries: &[Entry]) -> Vec<&NewOrder> {
 }
 
 fn numbers(entries: &[Entry]) -> Vec<&str> {
-    orders(entries)
-        .into_iter()
-        .map(|order| order.order_number.as_str())
-        .collect()
+    orders(entries).into_iter().map(|order| order.order_number.as_str()).collect()
 }
 
 fn rejects(entries: &[Entry]) -> Vec<&Reject> {

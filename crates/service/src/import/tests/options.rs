@@ -9,62 +9,29 @@ const HEADER: &[u8] =
 fn online_retail_needs_all_four_options_and_names_the_missing_one() {
     let missing = |options| refusal(Format::OnlineRetail, HEADER, options);
     assert!(missing(Options::default()).starts_with("--recipient is needed"));
-    assert!(
-        missing(Options {
-            retailer: None,
-            ..retail()
-        })
-        .starts_with("--retailer is needed")
-    );
-    assert!(
-        missing(Options {
-            currency: None,
-            ..retail()
-        })
-        .starts_with("--currency is needed")
-    );
-    let without_map = Options {
-        product_map: None,
-        ..retail()
-    };
+    assert!(missing(Options { retailer: None, ..retail() }).starts_with("--retailer is needed"));
+    assert!(missing(Options { currency: None, ..retail() }).starts_with("--currency is needed"));
+    let without_map = Options { product_map: None, ..retail() };
     assert!(missing(without_map).starts_with("--product-map is needed"));
-    assert_eq!(
-        numbers(&entries(Format::OnlineRetail, HEADER, retail())),
-        ["1"]
-    );
+    assert_eq!(numbers(&entries(Format::OnlineRetail, HEADER, retail())), ["1"]);
 }
 
 #[test]
 fn the_other_formats_take_none_of_the_options() {
     for format in [Format::Csv, Format::Jsonl] {
         let said = refusal(format, b"", retail());
-        assert!(
-            said.starts_with("--recipient is only for --format online-retail"),
-            "{said}"
-        );
+        assert!(said.starts_with("--recipient is only for --format online-retail"), "{said}");
     }
 }
 
 #[test]
 fn a_currency_that_is_not_the_retailers_or_not_the_price_columns_is_refused() {
-    let dollars = Options {
-        currency: Some(Currency::Usd),
-        ..retail()
-    };
+    let dollars = Options { currency: Some(Currency::Usd), ..retail() };
     let said = refusal(Format::OnlineRetail, HEADER, dollars.clone());
-    assert_eq!(
-        said,
-        "--currency must be GBP, the only currency of amazon_uk, not USD"
-    );
-    let american = Options {
-        retailer: Some(Retailer::Amazon),
-        ..dollars
-    };
+    assert_eq!(said, "--currency must be GBP, the only currency of amazon_uk, not USD");
+    let american = Options { retailer: Some(Retailer::Amazon), ..dollars };
     let said = refusal(Format::OnlineRetail, HEADER, american);
-    assert!(
-        said.contains("missing: unit_price_usd; unknown: unit_price_gbp"),
-        "{said}"
-    );
+    assert!(said.contains("missing: unit_price_usd; unknown: unit_price_gbp"), "{said}");
 }
 
 #[test]
@@ -74,18 +41,10 @@ fn a_recipient_that_breaks_a_rule_is_refused_once_without_its_values() {
         recipient.country = "Utopia".to_owned();
     }
     let said = refusal(Format::OnlineRetail, HEADER, options);
-    assert!(
-        said.contains("recipient.country must be an ISO 3166 code"),
-        "{said}"
-    );
+    assert!(said.contains("recipient.country must be an ISO 3166 code"), "{said}");
     assert!(!said.contains("Utopia"), "{said}");
-    let said = recipient(&b"{\n\"first_name\": {}\n}"[..], "r.json")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        said.starts_with("r.json, line 2: invalid type: map, expected a string"),
-        "{said}"
-    );
+    let said = recipient(&b"{\n\"first_name\": {}\n}"[..], "r.json").unwrap_err().to_string();
+    assert!(said.starts_with("r.json, line 2: invalid type: map, expected a string"), "{said}");
 }
 
 #[test]
@@ -94,18 +53,9 @@ fn a_product_map_that_is_wrong_anywhere_is_refused_with_its_line() {
     let good = map("stock_code,product_id\nA,B0\n\nA,B0\n").unwrap();
     assert_eq!((good.find("A"), good.find("B")), (Some("B0"), None));
     for (text, said) in [
-        (
-            "stock_code,product_id\nA,B0\nA,B1\n",
-            "line 3: stock code A has another product id",
-        ),
-        (
-            "stock_code,product_id\nA\n",
-            "line 2: the row has 1 columns and the header 2",
-        ),
-        (
-            "stock_code,product_id\nA,\n",
-            "line 2: a row needs a stock code and a product id",
-        ),
+        ("stock_code,product_id\nA,B0\nA,B1\n", "line 3: stock code A has another product id"),
+        ("stock_code,product_id\nA\n", "line 2: the row has 1 columns and the header 2"),
+        ("stock_code,product_id\nA,\n", "line 2: a row needs a stock code and a product id"),
         (
             "stock_code;product_id\n",
             "missing: stock_code, product_id; unknown: stock_code;product_id",
@@ -118,28 +68,11 @@ fn a_product_map_that_is_wrong_anywhere_is_refused_with_its_line() {
 
 #[test]
 fn unknown_missing_and_doubled_columns_are_named_before_the_first_row() {
-    let said = refusal(
-        Format::Csv,
-        b"order_number,colour,order_number\n",
-        Options::default(),
-    );
-    assert!(
-        said.contains("missing: retailer, currency, recipient_first_name"),
-        "{said}"
-    );
-    assert!(
-        said.contains("unknown: colour; twice: order_number"),
-        "{said}"
-    );
-    assert!(
-        said.contains("Known columns: order_number, retailer,"),
-        "{said}"
-    );
-    for (bytes, reason) in [
-        (&b""[..], "it is empty"),
-        (b"\"a", "quote"),
-        (b"\xff\n", "UTF-8"),
-    ] {
+    let said = refusal(Format::Csv, b"order_number,colour,order_number\n", Options::default());
+    assert!(said.contains("missing: retailer, currency, recipient_first_name"), "{said}");
+    assert!(said.contains("unknown: colour; twice: order_number"), "{said}");
+    assert!(said.contains("Known columns: order_number, retailer,"), "{said}");
+    for (bytes, reason) in [(&b""[..], "it is empty"), (b"\"a", "quote"), (b"\xff\n", "UTF-8")] {
         let said = refusal(Format::Csv, bytes, Options::default());
         assert!(said.contains(reason), "{said}");
     }

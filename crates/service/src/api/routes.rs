@@ -1,0 +1,191 @@
+//! The table of routes. Router and OpenAPI document are made of it, so neither can know a route that
+//! the other does not.
+
+use super::shape::{Field, ORDER};
+use super::{Shared, functions, health, openapi, ready, rest, v1};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use std::sync::Arc;
+
+/// What a route takes as its body.
+#[derive(Clone, Copy)]
+pub(crate) enum Takes {
+    Nothing,
+    Fields(&'static [Field]),
+    /// Named arguments of whatever function is called.
+    Arguments,
+    /// The body does not matter: the route refuses.
+    Anything,
+}
+
+/// One verb of one path.
+pub(crate) struct Route {
+    pub(crate) verb: &'static str,
+    pub(crate) path: &'static str,
+    /// The operation's name in clients that are generated.
+    pub(crate) id: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) takes: Takes,
+    /// The statuses of good answers, with what they mean.
+    pub(crate) good: &'static [(u16, &'static str)],
+    /// The statuses of refusals that a caller must expect, beside those of every route.
+    pub(crate) bad: &'static [u16],
+    pub(crate) handler: fn() -> MethodRouter<Arc<Shared>>,
+}
+
+const OK: &[(u16, &str)] = &[(200, "Done, or read.")];
+
+impl Route {
+    const fn new(
+        verb: &'static str,
+        path: &'static str,
+        id: &'static str,
+        handler: fn() -> MethodRouter<Arc<Shared>>,
+    ) -> Self {
+        Self { verb, path, id, summary: "", takes: Takes::Nothing, good: OK, bad: &[], handler }
+    }
+
+    const fn says(self, summary: &'static str) -> Self {
+        Self { summary, ..self }
+    }
+
+    const fn takes(self, takes: Takes) -> Self {
+        Self { takes, ..self }
+    }
+
+    const fn answers(self, good: &'static [(u16, &'static str)], bad: &'static [u16]) -> Self {
+        Self { good, bad, ..self }
+    }
+}
+
+/// Every route of the server.
+pub(crate) fn all() -> Vec<Route> {
+    let mut routes = Vec::from(open());
+    routes.extend(supabase());
+    routes.extend(orders());
+    routes.extend(decisions());
+    routes
+}
+
+fn open() -> [Route; 3] {
+    [
+        Route::new("get", "/health", "health", || get(health::get))
+            .says("Whether this process serves."),
+        Route::new("get", "/ready", "ready", || get(ready::get))
+            .says("Whether the database can be reached and is as it must be.")
+            .answers(OK, &[503]),
+        Route::new("get", "/openapi.json", "openapi", || get(openapi::get)).says("This document."),
+    ]
+}
+
+const REFUSED: &str = "Refused: the status of an order is changed by functions only.";
+
+fn supabase() -> [Route; 8] {
+    const TABLE: &str = "/rest/v1/orders";
+    const RPC: &str = "/rest/v1/rpc/{function}";
+    let refuse = |verb, id, handler| {
+        Route::new(verb, TABLE, id, handler)
+            .says(REFUSED)
+            .takes(Takes::Anything)
+            .answers(&[], &[403])
+    };
+    [
+        Route::new("post", "/functions/v1/process-zma-order", "process_zma_order", || {
+            post(functions::process_zma_order::post)
+        })
+        .says("Drive one order now.")
+        .takes(Takes::Fields(functions::process_zma_order::FIELDS))
+        .answers(
+            &[
+                (200, "The provider has it, or another worker is submitting it."),
+                (202, "Unknown, or waiting: tried again at retry_at."),
+            ],
+            &[404, 409],
+        ),
+        Route::new("post", RPC, "call_function", || post(rest::rpc::post))
+            .says("Call a function with named arguments, as PostgREST does.")
+            .takes(Takes::Arguments)
+            .answers(
+                &[(200, "The function's value."), (204, "The function answers nothing.")],
+                &[404, 409],
+            ),
+        Route::new("get", RPC, "read_function", || get(rest::rpc::get))
+            .says("Call a function that does not write, with its arguments in the query.")
+            .answers(OK, &[404, 405]),
+        Route::new("get", TABLE, "no_table", || get(rest::orders::read))
+            .says("Refused: orders are read at /v1/orders.")
+            .answers(&[], &[404]),
+        refuse("patch", "no_update", || patch(rest::orders::write)),
+        refuse("delete", "no_delete", || delete(rest::orders::write)),
+        refuse("post", "no_insert", || post(rest::orders::write)),
+        refuse("put", "no_upsert", || put(rest::orders::write)),
+    ]
+}
+
+fn orders() -> [Route; 5] {
+    [
+        Route::new("post", "/v1/orders", "place_order", || post(v1::create::post))
+            .says("Place an order, once per order number and once per Idempotency-Key.")
+            .takes(Takes::Fields(ORDER))
+            .answers(
+                &[(201, "Placed."), (200, "It stood already, with the same content.")],
+                &[409, 415],
+            ),
+        Route::new("get", "/v1/orders", "list_orders", || get(v1::list::get))
+            .says("A page of orders, newest first."),
+        Route::new("get", "/v1/orders/{order}", "show_order", || get(v1::show::get))
+            .says("One order by id or number.")
+            .answers(OK, &[404]),
+        Route::new("get", "/v1/orders/{order}/history", "order_history", || get(v1::history::get))
+            .says("What happened to one order.")
+            .answers(OK, &[404]),
+        Route::new("post", "/v1/recover", "recover_orders", || post(v1::recover::post))
+            .says("Make every submission that nobody looks after due again.")
+            .takes(Takes::Fields(v1::recover::FIELDS)),
+    ]
+}
+
+fn decisions() -> [Route; 5] {
+    let decision = |path, id, summary, fields, handler| {
+        Route::new("post", path, id, handler)
+            .says(summary)
+            .takes(Takes::Fields(fields))
+            .answers(OK, &[404, 409])
+    };
+    [
+        decision(
+            "/v1/orders/{order}/complete",
+            "complete_order",
+            "An operator's word that an order is finished.",
+            v1::complete::FIELDS,
+            || post(v1::complete::post),
+        ),
+        decision(
+            "/v1/orders/{order}/hold",
+            "hold_order",
+            "Hold an order: nothing new is sent for it.",
+            v1::hold::FIELDS,
+            || post(v1::hold::post),
+        ),
+        decision(
+            "/v1/orders/{order}/release",
+            "release_order",
+            "End a hold that a person may end.",
+            v1::release::FIELDS,
+            || post(v1::release::post),
+        ),
+        decision(
+            "/v1/orders/{order}/cancel",
+            "cancel_order",
+            "End an order of which nothing was sent.",
+            v1::cancel::FIELDS,
+            || post(v1::cancel::post),
+        ),
+        decision(
+            "/v1/orders/{order}/payment",
+            "attach_payment",
+            "Say which PaymentIntent pays an order.",
+            v1::payment::FIELDS,
+            || post(v1::payment::post),
+        ),
+    ]
+}

@@ -1,0 +1,9 @@
+//! The HTTP server through real TCP, on a real PostgreSQL and a sandbox world.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail by panic, like the tests")]
+
+mod access;
+mod desk;
+mod limits;
+mod orders;
+mod process;
+mod rest;

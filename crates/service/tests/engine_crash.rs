@@ -1,0 +1,77 @@
+//! A real worker dies at each crash point, twice, with several orders under way; another finishes, and
+//! the provider's ledger shows each order bought once. // C1–C21, F1
+
+mod world;
+
+use orders_core::gate::Point;
+use orders_sandbox::Faults;
+use world::Shop;
+
+/// Kills a worker at its first passing of a point and another at a later one; a third finishes.
+async fn dies_at(point: Point, later: u32) {
+    let shop = Shop::faulty(Faults { drop_answer: 0.1, seed: 3, ..Faults::none() }).await;
+    let ids = shop.paid(12).await;
+    for passing in [1, later] {
+        let mut worker = shop.child(|command| {
+            command.arg("--die-at").arg(format!("{}:{passing}", point.name()));
+        });
+        worker.killed().await;
+        let left = shop.ids("status not in ('completed')").await;
+        assert!(!left.is_empty(), "it died when everything was done: nothing was tested");
+        // What the dead one held: it would end by itself.
+        shop.end_leases().await;
+    }
+    shop.finish().await;
+    let summary = shop.bought_once(&ids).await;
+    assert!(summary.creates >= 12);
+    assert_eq!(shop.count("select count(*) from {s}.order_attempts where generation > 1").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_with_orders_locked_loses_and_repeats_nothing() {
+    dies_at(Point::OrdersLocked, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_after_its_intent_loses_and_repeats_nothing() {
+    dies_at(Point::IntentCommitted, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_while_it_sends_loses_and_repeats_nothing() {
+    dies_at(Point::RequestStarted, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_with_an_answer_in_its_hand_loses_and_repeats_nothing() {
+    dies_at(Point::AnswerRead, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_after_recording_loses_and_repeats_nothing() {
+    dies_at(Point::AnswerRecorded, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_before_reading_the_provider_loses_and_repeats_nothing() {
+    dies_at(Point::LookupStarted, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_in_recovery_loses_and_repeats_nothing() {
+    dies_at(Point::RecoveryStarted, 2).await;
+}
+
+#[test]
+fn every_crash_point_has_its_test() {
+    let tested = [
+        Point::OrdersLocked,
+        Point::IntentCommitted,
+        Point::RequestStarted,
+        Point::AnswerRead,
+        Point::AnswerRecorded,
+        Point::LookupStarted,
+        Point::RecoveryStarted,
+    ];
+    assert_eq!(Point::ALL, tested);
+}

@@ -1,0 +1,79 @@
+//! Engines as children: real processes, real signals.
+
+use super::{Shop, address};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// A running `atomic-orders work`, with what it says kept in files.
+pub struct Process {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Shop {
+    /// The command of a worker, before it starts.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atomic-orders"));
+        let base = self.partners.base_url();
+        command
+            .arg("work")
+            .env("DATABASE_URL", address(&self.database, &self.app_role()))
+            .env("ORDERS_SCHEMA", self.app.schema())
+            .env("ZINC_URL", format!("{base}/v1"))
+            .env("ZINC_TOKEN", "sandbox-token")
+            .env("ZINC_RETAILERS", "amazon")
+            .env("STRIPE_URL", format!("{base}/v1"))
+            .env("STRIPE_KEY", "sk_test_sandbox")
+            .env("ORDERS_CALL_MS", "1500")
+            .env("ORDERS_LEASE_MS", "12000")
+            .env("ORDERS_IN_FLIGHT", "4")
+            .env("RUST_LOG", "info")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// A worker.
+    pub fn child(&self, change: impl FnOnce(&mut Command)) -> Process {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str| File::create(folder.path().join(name)).expect("a file");
+        let mut command = self.command();
+        command.stdout(file("out")).stderr(file("err"));
+        change(&mut command);
+        Process { child: command.spawn().expect("a worker"), folder }
+    }
+}
+
+impl Process {
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        match tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await {
+            Ok(status) => status.expect("an exit status"),
+            Err(_) => panic!("it goes on and on: {}", self.said()),
+        }
+    }
+
+    /// Waits until it is dead by SIGKILL.
+    pub async fn killed(&mut self) {
+        let status = self.ended().await;
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "{status}: {}", self.said());
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        kill_process(pid.expect("a living worker"), signal).expect("a signal");
+    }
+
+    /// Everything that it has said so far.
+    pub fn said(&self) -> String {
+        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        read(self.folder.path().join("out")) + &read(self.folder.path().join("err"))
+    }
+}

@@ -1,0 +1,210 @@
+//! Engines in this process.
+
+use super::{Shop, next};
+use orders_core::gate::{Gate, Open, Point};
+use orders_core::lease::Times;
+use orders_core::order::Retailer;
+use orders_core::private::Private;
+use orders_gateway::http::{Base, BootClock, Client, SystemBootClock};
+use orders_gateway::provider::Provider;
+use orders_gateway::{stripe, zinc_v1};
+use orders_service::engine::chance::Chance;
+use orders_service::engine::{CannotStart, Engine, Options, Parts};
+use orders_store::Store;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How an engine of these tests is made.
+pub struct Setup {
+    /// How it works.
+    pub options: Options,
+    /// Who is told of its crash points.
+    pub gate: Arc<dyn Gate>,
+    /// Its clock.
+    pub clock: Arc<dyn BootClock>,
+    /// Its token at the provider.
+    pub token: String,
+    /// Another store than the shop's.
+    pub store: Option<Store>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            options: Options {
+                worker: format!("w{}", next()),
+                times: Times { lease: Duration::from_secs(12), call: Duration::from_millis(1500) },
+                in_flight_max: 16,
+                batch_max: 16,
+                idle: Duration::from_millis(20),
+                live_mode: false,
+                look_up_every: Duration::from_millis(300),
+            },
+            gate: Arc::new(Open),
+            clock: Arc::new(SystemBootClock),
+            token: "sandbox-token".into(),
+            store: None,
+        }
+    }
+}
+
+impl Setup {
+    /// With this gate.
+    pub fn gate(gate: Arc<dyn Gate>) -> Self {
+        Self { gate, ..Self::default() }
+    }
+
+    /// With so many calls at once, and as many orders of a claim.
+    pub fn in_flight(count: usize) -> Self {
+        let mut setup = Self::default();
+        setup.options.in_flight_max = count;
+        setup.options.batch_max = count;
+        setup
+    }
+}
+
+/// A running engine.
+pub struct Worker {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Stops it in order, and says how long that took.
+    pub async fn stop(self) -> Duration {
+        let begun = Instant::now();
+        self.stop.cancel();
+        self.task.await.expect("an engine that stops");
+        begun.elapsed()
+    }
+
+    /// What it counted.
+    pub fn stat(&self, name: &str) -> u64 {
+        let all = self.engine.stats.all();
+        all.iter().find(|(one, _)| *one == name).expect("a counter").1
+    }
+}
+
+impl Shop {
+    /// An engine that is ready and does not run.
+    pub async fn prepared(&self, setup: Setup) -> Result<Arc<Engine>, CannotStart> {
+        let http = Client::new(Arc::clone(&setup.clock)).expect("TLS");
+        let base = Base::parse(&format!("{}/v1", self.partners.base_url())).expect("an address");
+        let mut config = zinc_v1::Config::new(base.clone(), Private::new(setup.token));
+        config.retailers = vec![Retailer::Amazon];
+        config.call_timeout = setup.options.times.call;
+        let payments = stripe::Config {
+            base,
+            key: Private::new("sk_test_sandbox".to_owned()),
+            call_timeout: Duration::from_secs(5),
+        };
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&next().to_be_bytes());
+        let parts = Parts {
+            store: setup.store.unwrap_or_else(|| self.app.clone()),
+            provider: Arc::new(Provider::ZincV1(
+                zinc_v1::Client::new(http.clone(), config).expect("a provider"),
+            )),
+            stripe: Some(Arc::new(stripe::Client::new(http, payments).expect("a partner"))),
+            gate: setup.gate,
+            clock: setup.clock,
+            chance: Chance::seeded(seed),
+        };
+        Engine::prepare(parts, setup.options).await
+    }
+
+    /// A running engine.
+    pub async fn worker(&self, setup: Setup) -> Worker {
+        let engine = self.prepared(setup).await.expect("an engine");
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(Arc::clone(&engine).run(stop.clone()));
+        Worker { engine, stop, task }
+    }
+
+    /// Runs an engine until every order has ended, and stops it.
+    pub async fn finish(&self) {
+        let worker = self.worker(Setup::default()).await;
+        self.until_ended().await;
+        worker.stop().await;
+    }
+}
+
+/// A gate that lets a number of passings through and then stands shut until it is opened.
+pub struct Barrier {
+    point: Point,
+    free: AtomicU64,
+    state: Mutex<(u32, bool)>,
+    changed: Condvar,
+}
+
+impl Barrier {
+    /// Shut at this point from the first passing on.
+    pub fn at(point: Point) -> Arc<Self> {
+        Self::after(point, 0)
+    }
+
+    /// Shut at this point after so many passings.
+    pub fn after(point: Point, free: u64) -> Arc<Self> {
+        Arc::new(Self {
+            point,
+            free: AtomicU64::new(free),
+            state: Mutex::new((0, false)),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Waits until so many stand before it.
+    pub async fn reached(&self, count: u32) {
+        let begun = Instant::now();
+        while self.state.lock().unwrap().0 < count {
+            assert!(begun.elapsed() < Duration::from_secs(30), "nobody came to {:?}", self.point);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Opens it for good.
+    pub fn open(&self) {
+        self.state.lock().unwrap().1 = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Gate for Barrier {
+    fn pass(&self, point: Point) {
+        let free = |left: u64| left.checked_sub(1);
+        if point != self.point
+            || self.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, free).is_ok()
+        {
+            return;
+        }
+        let mut state = self.state.lock().unwrap();
+        state.0 += 1;
+        // A blocked thread of the runtime, as a paused process would be.
+        while !state.1 {
+            state = self.changed.wait(state).unwrap();
+        }
+    }
+}
+
+/// A clock that a test can put forward, as a suspended machine does.
+#[derive(Default)]
+pub struct ShiftedClock(AtomicU64);
+
+impl ShiftedClock {
+    /// Puts it forward.
+    pub fn advance(&self, by: Duration) {
+        let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl BootClock for ShiftedClock {
+    fn now(&self) -> Duration {
+        SystemBootClock.now() + Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
