@@ -9,8 +9,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+fn text(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
 fn document() -> String {
-    std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md")
+    text(&root().join("ARCHITECTURE.md"))
 }
 
 /// The rows below a table's headline, each as its cells.
@@ -58,8 +62,7 @@ fn every_decision_that_a_comment_cites_stands_in_the_document() {
         .collect();
     let mut cited = 0;
     for file in sources(&root().join("crates")) {
-        let text = std::fs::read_to_string(&file).expect("a source file");
-        for number in text.lines().flat_map(decisions) {
+        for number in text(&file).lines().flat_map(decisions) {
             cited += 1;
             assert!(known.contains(&number), "{} cites ruling {number}", file.display());
         }
@@ -81,9 +84,10 @@ fn decisions(line: &str) -> Vec<u32> {
 
 /// The Rust and SQL files below a folder, this one aside.
 fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
+    for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if path.is_dir() && name != "target" {
             found.extend(sources(&path));

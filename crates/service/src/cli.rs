@@ -3,6 +3,7 @@
 //! Exit codes: 0 done and good, 1 failed, 2 the command line was wrong, 3 done, and what was found
 //! is not good (`verify`, `doctor`, `demo`, an import with rejects).
 
+pub mod bench;
 pub mod demo;
 pub mod gate;
 pub mod migrate;
@@ -34,6 +35,8 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     /// Real invoices, a lying provider, a killed engine, and the proof that each was bought once.
     Demo(demo::Demo),
+    /// Measure the way of an order with all guards on, beside a hand-written floor.
+    Bench(bench::Bench),
     /// Run an engine: claims, buys, records, recovers.
     Work(work::Work),
     /// Install or update the shop's tables and functions.
@@ -47,6 +50,7 @@ impl Cli {
     pub async fn run(self, seed: [u8; 32]) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Demo(command) => command.run(seed).await,
+            Command::Bench(command) => command.run(seed).await,
             Command::Work(command) => command.run(seed).await,
             Command::Migrate(command) => command.run().await,
             Command::Sandbox(command) => command.run().await,

@@ -76,7 +76,7 @@ async fn the_official_client_gets_what_a_supabase_user_expects() {
             ("UNPAID", &unpaid),
             ("NO_COLOR", "1"),
         ];
-        run(folder.path(), "node", &["calls.mjs"], &env)
+        run(folder.path(), "node", &["--test-reporter=tap", "calls.mjs"], &env)
     });
     let ran = ran.await.unwrap().unwrap();
     let told =

@@ -1,6 +1,7 @@
 -- Purpose: a worker's heartbeat, for people; nothing is decided by it.
 -- Locks:   the worker's row.
--- Rows:    one worker; rows of workers that have been silent for a week go.
+-- Rows:    one worker; rows of workers that have been silent for a week go, and of callers' keys that
+--          are older than 72 hours at most a thousand. // G30
 -- Callers: the service's engine.
 create or replace function :"schema".beat_worker(worker_param text, release_param text, stopping boolean)
 returns void
@@ -16,4 +17,8 @@ begin
   on conflict (worker) do update
      set seen_at = at, release = excluded.release, stopped_at = case when stopping then at end;
   delete from workers where seen_at < at - interval '7 days';
+  delete from idempotency_keys as k
+   where (k.caller, k.key) in (select o.caller, o.key from idempotency_keys as o
+                                where o.created_at < at - interval '72 hours'
+                                order by o.created_at limit 1000);
 end $$;

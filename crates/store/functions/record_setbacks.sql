@@ -49,17 +49,13 @@ begin
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
                 'review_reason', case when final = 'needs_review' then coalesce(review_reason, code) end,
                 'hold_reason', hold_reason)))) as datas,
-         bool_or(final = 'pending' and settlement is null and not unsent) as unsettled_return,
-         bool_or(final in ('completed', 'cancelled', 'failed') and settlement is null
+         bool_or(final = 'pending' and settlement is null and not unsent
+           or final in ('completed', 'cancelled', 'failed') and settlement is null
            or settlement is not null and (kind = 'claim_released' or outcome is distinct from 'refused')) as unfounded
     into good from decided;
   if good.ids is not null then
-    if good.unsettled_return then
-      raise exception 'an order returns to pending only when its attempt is settled or was never sent'
-        using errcode = 'PT409';
-    end if;
     if good.unfounded then
-      raise exception 'only a refused attempt is settled, and an order ends only with a settled attempt'
+      raise exception 'an order ends or returns to pending only when its attempt is refused and settled, or was never sent'
         using errcode = 'PT409';
     end if;
     perform write_events(good.ids, good.versions, good.kinds,

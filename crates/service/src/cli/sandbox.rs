@@ -15,6 +15,9 @@ pub struct Sandbox {
     /// Misbehaviour: none, demo, demo,seed=7,drop_answer=0.2, or JSON.
     #[arg(long, default_value = "none")]
     faults: Faults,
+    /// How long the fake provider takes for an order, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u32,
     /// Where the ledgers are kept; what stands there is remembered.
     #[arg(long, value_name = "FOLDER")]
     ledger: Option<PathBuf>,
@@ -26,6 +29,7 @@ impl Sandbox {
         let mut options =
             Options { port: self.port, ledger_folder: self.ledger, ..Options::default() };
         options.zinc.faults = self.faults;
+        options.zinc.latency_ms = self.latency_ms;
         let stop = stop_on_signal()?;
         let token = options.zinc.token.clone();
         let key = options.stripe.secret_key.clone();

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::sync::Barrier;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How many create calls the provider received for an order.
@@ -133,6 +136,36 @@ async fn an_order_that_another_worker_has_is_in_progress() {
     assert!(second.body["retry_at"].is_string());
     assert_eq!(first.await.unwrap().body["result"], "submitted");
     assert_eq!(creates(&desk, id), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_hangs_up_leaves_nothing_half_done() {
+    let desk = Desk::open().await;
+    for number in 0..8_u64 {
+        let id = desk.paid(&number.to_string()).await;
+        let body = json!({"orderId": id}).to_string();
+        let request = format!(
+            "POST /functions/v1/process-zma-order HTTP/1.1\r\nhost: x\r\napikey: {}\r\ncontent-length: {}\r\n\r\n{body}",
+            desk.key,
+            body.len()
+        );
+        let mut stream = TcpStream::connect(desk.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        // Gone before, while or after the order is claimed.
+        tokio::time::sleep(Duration::from_millis(number * 2)).await;
+        drop(stream);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let end = Instant::now() + Duration::from_secs(5);
+        loop {
+            let bought = desk.world.world.zinc.purchases_of(&id.to_string()).len();
+            let status = desk.status(id).await;
+            if matches!((status.as_str(), bought), ("pending", 0) | ("submitted_to_zinc", 1)) {
+                break;
+            }
+            assert!(Instant::now() < end && bought <= 1, "{status} {bought}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

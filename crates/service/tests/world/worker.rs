@@ -182,12 +182,14 @@ impl Gate for Barrier {
         {
             return;
         }
-        let mut state = self.state.lock().unwrap();
-        state.0 += 1;
-        // A blocked thread of the runtime, as a paused process would be.
-        while !state.1 {
-            state = self.changed.wait(state).unwrap();
-        }
+        self.state.lock().unwrap().0 += 1;
+        // Only what passes here stands still; the runtime moves the other tasks to other threads.
+        tokio::task::block_in_place(|| {
+            let state = self.state.lock().unwrap();
+            // Bounded, so that a test that fails does not hang as well.
+            let limit = Duration::from_secs(60);
+            drop(self.changed.wait_timeout_while(state, limit, |state| !state.1).unwrap());
+        });
     }
 }
 

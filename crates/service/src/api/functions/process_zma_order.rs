@@ -25,6 +25,9 @@ use uuid::Uuid;
 pub(crate) const FIELDS: &[Field] = &[Field("orderId", Kind::Text, true)];
 /// What claiming and recording may take on top of the provider's call.
 const MARGIN: Duration = Duration::from_secs(8);
+/// How often a claim is tried while nobody is seen to have the order.
+const TURNS_MAX: u32 = 5;
+const BETWEEN_TURNS: Duration = Duration::from_millis(60);
 
 /// Drives the order and says what became of it.
 pub(crate) async fn post(
@@ -32,13 +35,22 @@ pub(crate) async fn post(
     request: Body,
 ) -> Result<Response, Fault> {
     let order = order_of(&body::object(request).await?)?;
-    let driven = match &shared.engine {
-        Some(engine) => drive(engine, order).await?,
-        None => false,
-    };
-    // The row is the truth, whoever moved it.
-    let found = read::order(&shared.store, &order.to_string()).await?.ok_or_else(no_order)?;
-    describe(order, &found, driven)
+    let mut turn = 1;
+    loop {
+        let driven = match &shared.engine {
+            Some(engine) => drive(engine, order).await?,
+            None => false,
+        };
+        // The row is the truth, whoever moved it.
+        let found = read::order(&shared.store, &order.to_string()).await?.ok_or_else(no_order)?;
+        // Pending, and yet not to be had: another worker may be about to commit his claim.
+        let undecided = !driven && found["status"] == "pending" && found["hold_reason"].is_null();
+        if !undecided || turn == TURNS_MAX || shared.engine.is_none() {
+            return describe(order, &found, driven);
+        }
+        turn += 1;
+        tokio::time::sleep(BETWEEN_TURNS).await;
+    }
 }
 
 fn order_of(fields: &Map<String, Value>) -> Result<Uuid, Fault> {

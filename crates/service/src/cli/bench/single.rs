@@ -1,0 +1,146 @@
+//! Single calls of the public door, `complete_order_processing`, at several clients, beside one bare
+//! guarded update and insert. Both are prepared statements on direct connections.
+
+use super::ground::{Database, Ground, contents, order_id};
+use super::process::cpu_of_tree;
+use super::report::{Compared, Run};
+use orders_core::gate::Open;
+use orders_store::claim::{ClaimOptions, DueOrder, Planned, claim};
+use orders_store::{Store, bench, floor};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Calls of one client in one run; a run of one client is long enough for its clock.
+const CALLS_PER_CLIENT_MAX: usize = 400;
+/// Orders of one claim while seeding.
+const BATCH: usize = 500;
+
+/// Runs both sides in turn.
+pub async fn compare(
+    ground: &Ground,
+    clients: usize,
+    orders: usize,
+    rounds: usize,
+) -> anyhow::Result<Compared> {
+    anyhow::ensure!(clients > 0, "--clients begins at 1");
+    let calls = orders.min(clients * CALLS_PER_CLIENT_MAX);
+    let (mut ours, mut floor) = (Vec::new(), Vec::new());
+    for round in 1..=rounds {
+        let database = ground.floor(clients).await?;
+        seed_floor(&database, calls).await?;
+        floor.push(run(ground, database, clients, calls, bare).await?);
+        let database = ground.shop(clients).await?;
+        seed_ours(&database, calls).await?;
+        ours.push(run(ground, database, clients, calls, door).await?);
+        eprintln!("  {clients} clients, round {round} of {rounds}");
+    }
+    let name = "complete_order_processing";
+    Ok(Compared { name, latency_ms: None, clients: Some(clients), ours, floor })
+}
+
+async fn seed_floor(database: &Database, orders: usize) -> anyhow::Result<()> {
+    for some in contents(orders).chunks(BATCH) {
+        floor::seed(&database.store, some).await?;
+    }
+    floor::open(&database.store).await?;
+    let plan: floor::Plan = Arc::new(|due| floor::Intended {
+        id: due.id,
+        key: due.id,
+        body: due.content.to_string().into_bytes(),
+    });
+    while !floor::claim(&database.store, BATCH, Arc::clone(&plan)).await?.is_empty() {}
+    Ok(())
+}
+
+async fn seed_ours(database: &Database, orders: usize) -> anyhow::Result<()> {
+    let store = &database.store;
+    bench::place(store, &contents(orders)).await?;
+    bench::pay(store).await?;
+    let options = ClaimOptions {
+        provider: "zinc_v1".into(),
+        worker: "bench".into(),
+        token: Uuid::from_u128(1),
+        lease: Duration::from_secs(90),
+        call: Duration::from_secs(30),
+        key_life: Duration::from_hours(23),
+        batch_max: BATCH,
+        only: None,
+    };
+    let plan = Arc::new(|due: &DueOrder| Planned::Open {
+        generation: due.generation + 1,
+        attempt_id: due.id,
+        provider_key: due.id,
+        body: serde_json::to_vec(&(&due.recipient, &due.items)).unwrap_or_default(),
+    });
+    while !claim(store, options.clone(), plan.clone(), Arc::new(Open)).await?.is_empty() {}
+    Ok(())
+}
+
+async fn bare(store: Store, order: Uuid, request_id: String) -> Result<bool, orders_store::Error> {
+    floor::record_one(&store, order, &request_id).await.map(|()| true)
+}
+
+async fn door(store: Store, order: Uuid, request_id: String) -> Result<bool, orders_store::Error> {
+    bench::complete_one(&store, order, &request_id).await
+}
+
+/// Each client calls for its share of the orders, one after the other.
+async fn run<F>(
+    ground: &Ground,
+    database: Database,
+    clients: usize,
+    calls: usize,
+    call: fn(Store, Uuid, String) -> F,
+) -> anyhow::Result<Run>
+where
+    F: Future<Output = Result<bool, orders_store::Error>> + Send + 'static,
+{
+    bench::analyze(&database.admin).await?;
+    // Connections and plans are made before the clock runs; nobody owns these orders.
+    let warm = (0..clients).map(|client| call(database.store.clone(), order_id(calls + client), "warm".into()));
+    for outcome in futures_util::future::join_all(warm).await {
+        // The door says that there is no such order; the bare statement says nothing.
+        let _ = outcome;
+    }
+    let (server, meters) = (cpu_of_tree(ground.server_pid())?, bench::meters(ground.admin()).await?);
+    let begun = Instant::now();
+    let tasks: Vec<_> = (0..clients)
+        .map(|client| {
+            let store = database.store.clone();
+            tokio::spawn(async move {
+                let mut times = Vec::new();
+                for number in (client..calls).step_by(clients) {
+                    let called = Instant::now();
+                    let good = call(store.clone(), order_id(number), format!("request-{number}")).await?;
+                    anyhow::ensure!(good, "the call for order {number} was refused");
+                    times.push(called.elapsed());
+                }
+                Ok(times)
+            })
+        })
+        .collect();
+    let mut times = Vec::with_capacity(calls);
+    for task in tasks {
+        times.extend(task.await??);
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let after = bench::meters(ground.admin()).await?;
+    let cpu = cpu_of_tree(ground.server_pid())?.saturating_sub(server);
+    ground.done(database).await?;
+    times.sort_unstable();
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let exceeded = |part: usize| times.get(times.len() * part / 100).copied().map_or(0.0, ms);
+    let each = |amount: f64| amount / calls as f64;
+    Ok(Run {
+        per_second: calls as f64 / seconds,
+        program_cpu_ms: None,
+        postgres_cpu_ms: each(ms(cpu)),
+        wal_bytes: each((after.wal_bytes - meters.wal_bytes) as f64),
+        commits: each((after.commits - meters.commits) as f64),
+        p50_ms: exceeded(50),
+        p99_ms: exceeded(99),
+        peak_memory_mb: None,
+        orders: calls as i64,
+    })
+}
