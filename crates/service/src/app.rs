@@ -13,7 +13,7 @@ use orders_gateway::http::{Base, Client, SystemBootClock};
 use orders_gateway::provider::Provider;
 use orders_gateway::{stripe, zinc_v1};
 use orders_store::{Store, StoreOptions, schema};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,9 +38,11 @@ pub struct DatabaseArgs {
     pub postgres: Source,
 }
 
-/// An open database: ours, which ends with this value, or yours.
+/// An open database: ours, which ends with this value, that of another program of ours, or yours.
 pub struct Database {
     cluster: Option<Cluster>,
+    /// Whose data folder it is, if it is one of ours.
+    data_dir: Option<PathBuf>,
     app_address: String,
     admin_address: Option<String>,
     schema: String,
@@ -54,6 +56,7 @@ impl DatabaseArgs {
         if let Some(address) = &self.database_url {
             return Ok(Database {
                 cluster: None,
+                data_dir: None,
                 app_address: address.clone(),
                 admin_address: self.migrate_database_url.clone(),
                 schema,
@@ -67,14 +70,57 @@ impl DatabaseArgs {
         let cluster = tokio::task::spawn_blocking(move || Cluster::start(&options))
             .await
             .context("starting the database")??;
+        let data_dir = cluster.data_dir().to_owned();
+        // Only other commands need it, and they say what is missing when it is not there.
+        let _ = std::fs::write(data_dir.join(ADDRESS), cluster.connection_string("postgres", ROLE));
         Ok(Database {
             app_address: cluster.connection_string("postgres", &names.app),
             admin_address: Some(cluster.connection_string("postgres", SUPERUSER)),
             cluster: Some(cluster),
+            data_dir: Some(data_dir),
             schema,
         })
     }
+
+    /// Like [`DatabaseArgs::open`], but when a program of ours runs on the data folder, its database
+    /// is used beside it: so one can look at what `up` does while it does it.
+    pub async fn join(&self) -> anyhow::Result<Database> {
+        match self.open().await {
+            Err(error) => self.beside_another(&error).ok_or(error),
+            opened => opened,
+        }
+    }
+
+    fn beside_another(&self, error: &anyhow::Error) -> Option<Database> {
+        let orders_embedded::Error::InUse { folder, .. } = error.downcast_ref()? else {
+            return None;
+        };
+        let names = schema::names(&self.schema).ok()?;
+        let address = std::fs::read_to_string(folder.join(ADDRESS)).ok()?;
+        Some(Database {
+            cluster: None,
+            data_dir: Some(folder.clone()),
+            app_address: address.replace(ROLE, &names.app),
+            admin_address: Some(address.replace(ROLE, SUPERUSER)),
+            schema: self.schema.clone(),
+        })
+    }
+
+    /// The shop for a command that looks or acts and then ends: installed if the database is ours,
+    /// and refused if it is of another release.
+    pub async fn shop(&self, connections_max: usize) -> anyhow::Result<(Database, Store)> {
+        let database = self.join().await?;
+        database.prepare().await?;
+        let store = database.app(connections_max)?;
+        schema::check_version(&store).await?;
+        Ok((database, store))
+    }
 }
+
+/// Where a program that runs on a data folder says how its database is reached.
+const ADDRESS: &str = "address";
+/// Stands for the role in it.
+const ROLE: &str = "THE_ROLE";
 
 impl Database {
     /// A line for people about which server this is.
@@ -83,8 +129,34 @@ impl Database {
             Some(cluster) => {
                 format!("{} in {}", cluster.server(), cluster.data_dir().display())
             }
-            None => "the PostgreSQL at DATABASE_URL".to_owned(),
+            None => match &self.data_dir {
+                Some(folder) => format!("the PostgreSQL that runs in {}", folder.display()),
+                None => "the PostgreSQL at DATABASE_URL".to_owned(),
+            },
         }
+    }
+
+    /// The data folder, when the database is ours.
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+
+    /// Refuses a shop that the sandbox partners work for: its orders are not real, and the real
+    /// provider would buy them.
+    pub fn refuse_sandbox(&self) -> anyhow::Result<()> {
+        match &self.data_dir {
+            Some(folder) if folder.join(SANDBOX).exists() => bail!(
+                "the shop in {} was made with sandbox partners, and a real provider would buy its \
+                 orders; choose another folder with --data-dir, or go on with `atomic-orders up`",
+                folder.display()
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the database is there as far as we are in charge: ours could have ended by itself.
+    pub fn is_running(&self) -> bool {
+        self.cluster.as_ref().is_none_or(Cluster::is_running)
     }
 
     /// The address for another process of this program.
@@ -115,6 +187,7 @@ impl Database {
     /// Stops the program's own PostgreSQL.
     pub async fn close(self) -> anyhow::Result<()> {
         let Some(cluster) = self.cluster else { return Ok(()) };
+        let _ = std::fs::remove_file(cluster.data_dir().join(ADDRESS));
         tokio::task::spawn_blocking(move || cluster.stop()).await??;
         Ok(())
     }
@@ -123,6 +196,9 @@ impl Database {
         StoreOptions { connections_max, schema: self.schema.clone(), ..StoreOptions::default() }
     }
 }
+
+/// The ledgers of the sandbox partners, in the data folder; that it is there says whose shop it is.
+pub const SANDBOX: &str = "sandbox";
 
 /// Who buys and who is paid.
 #[derive(Debug, Clone, Args)]

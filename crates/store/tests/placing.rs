@@ -315,3 +315,15 @@ async fn a_chosen_id_is_kept_and_a_taken_one_refused() {
     let version = shop.text("select substr(new_order_id(now())::text, 15, 1)").await;
     assert_eq!(version, "7");
 }
+
+#[tokio::test]
+async fn a_callers_key_is_kept_for_72_hours_and_then_pruned_by_the_heartbeat() {
+    let shop = Shop::fresh().await;
+    shop.own_clock().await;
+    place(&shop, &order("1"), &key("k1", "a")).await.unwrap();
+    for (shift, kept) in [("71 hours", "1"), ("73 hours", "0")] {
+        shop.shift(shift).await;
+        shop.sql("select beat_worker('w', '0', false)").await;
+        assert_eq!(shop.text("select count(*) from idempotency_keys").await, kept, "{shift}");
+    }
+}

@@ -15,7 +15,7 @@ const DRAIN_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The whole body.
 pub(crate) async fn read(body: Body) -> Result<Bytes, Fault> {
-    let stated = hyper::body::Body::size_hint(&body).lower();
+    let stated = axum::body::HttpBody::size_hint(&body).lower();
     if stated > BODY_BYTES_MAX as u64 {
         drain(body).await;
         return Err(too_large());

@@ -4,7 +4,7 @@
 //! Everything is real but the partners: the database, the HTTP, the processes, the kills. The proof
 //! is read from the provider's own ledger, which shares no code with the engine.
 
-mod invoices;
+pub mod invoices;
 mod proof;
 mod worker;
 

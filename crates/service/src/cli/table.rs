@@ -3,7 +3,8 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
-/// A table with a headline, as wide as its content needs; no lines, so that it can be copied.
+/// A table with a headline and no lines, so that it can be copied. On a terminal it is as wide as
+/// that; elsewhere each row stays on one line, so that it can be searched.
 pub fn table<const N: usize>(headline: [&str; N]) -> Table {
     let mut table = Table::new();
     table

@@ -25,6 +25,7 @@ impl Work {
     /// Runs until SIGTERM or SIGINT; nothing stays leased.
     pub async fn run(self, seed: [u8; 32]) -> anyhow::Result<ExitCode> {
         let database = self.database.open().await?;
+        database.refuse_sandbox()?;
         database.prepare().await?;
         let store = database.app(16)?;
         let gate = gate(self.die_at);

@@ -76,10 +76,7 @@ async fn send(provider: &Provider, one: Intended, answers: &mpsc::Sender<(Uuid, 
 }
 
 /// What arrives while one statement runs goes together in the next.
-async fn record_all(
-    store: Store,
-    mut inbox: mpsc::Receiver<(Uuid, String)>,
-) -> anyhow::Result<()> {
+async fn record_all(store: Store, mut inbox: mpsc::Receiver<(Uuid, String)>) -> anyhow::Result<()> {
     let mut batch = Vec::new();
     while inbox.recv_many(&mut batch, BATCH_MAX).await > 0 {
         record(&store, &batch).await?;

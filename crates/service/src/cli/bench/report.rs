@@ -84,7 +84,8 @@ fn spread(runs: &[Run], read: fn(&Run) -> Option<f64>) -> Option<(f64, f64, f64)
 impl Compared {
     /// Our speed as a part of the floor's, of the medians.
     pub fn ratio_to_floor(&self) -> f64 {
-        let median = |runs| spread(runs, |run| Some(run.per_second)).map_or(0.0, |(middle, ..)| middle);
+        let median =
+            |runs| spread(runs, |run| Some(run.per_second)).map_or(0.0, |(middle, ..)| middle);
         let floor = median(&self.floor);
         if floor > 0.0 { median(&self.ours) / floor } else { 0.0 }
     }
@@ -139,8 +140,17 @@ impl Report {
     /// For eyes.
     pub fn table(&self) -> String {
         let mut figures = table([
-            "what", "side", "orders/s", "program ms", "postgres ms", "WAL bytes", "commits",
-            "p50 ms", "p99 ms", "peak MB", "to floor",
+            "what",
+            "side",
+            "orders/s",
+            "program ms",
+            "postgres ms",
+            "WAL bytes",
+            "commits",
+            "p50 ms",
+            "p99 ms",
+            "peak MB",
+            "to floor",
         ]);
         let mut add = |what: &str, side: &str, runs: &[Run], ratio: String| {
             let mut row = vec![what.to_owned(), side.to_owned()];

@@ -98,12 +98,14 @@ where
 {
     bench::analyze(&database.admin).await?;
     // Connections and plans are made before the clock runs; nobody owns these orders.
-    let warm = (0..clients).map(|client| call(database.store.clone(), order_id(calls + client), "warm".into()));
+    let warm = (0..clients)
+        .map(|client| call(database.store.clone(), order_id(calls + client), "warm".into()));
     for outcome in futures_util::future::join_all(warm).await {
         // The door says that there is no such order; the bare statement says nothing.
         let _ = outcome;
     }
-    let (server, meters) = (cpu_of_tree(ground.server_pid())?, bench::meters(ground.admin()).await?);
+    let (server, meters) =
+        (cpu_of_tree(ground.server_pid())?, bench::meters(ground.admin()).await?);
     let begun = Instant::now();
     let tasks: Vec<_> = (0..clients)
         .map(|client| {
@@ -112,7 +114,8 @@ where
                 let mut times = Vec::new();
                 for number in (client..calls).step_by(clients) {
                     let called = Instant::now();
-                    let good = call(store.clone(), order_id(number), format!("request-{number}")).await?;
+                    let good =
+                        call(store.clone(), order_id(number), format!("request-{number}")).await?;
                     anyhow::ensure!(good, "the call for order {number} was refused");
                     times.push(called.elapsed());
                 }

@@ -62,7 +62,12 @@ pub async fn run(ground: &Ground, side: Side, plan: Plan) -> anyhow::Result<Run>
         Side::Ours => bench::times(&database.store).await?,
         Side::Floor => floor::times(&database.store).await?,
     };
-    anyhow::ensure!(times.orders == plan.orders as i64, "{} of {} orders", times.orders, plan.orders);
+    anyhow::ensure!(
+        times.orders == plan.orders as i64,
+        "{} of {} orders",
+        times.orders,
+        plan.orders
+    );
     ground.done(database).await?;
     Ok(after.since(before, times, Some(peak_memory)))
 }

@@ -1,0 +1,222 @@
+//! Placing what was read: several at once, each whole or not at all.
+
+use super::feed::Entries;
+use super::rejects::RejectsFile;
+use crate::import::{Counts, Entry};
+use anyhow::Context;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use indicatif::ProgressBar;
+use orders_core::order::NewOrder;
+use orders_store::place::{Placed, place};
+use orders_store::{Error, Store};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+/// How many orders are placed at once.
+pub const AT_ONCE: usize = 8;
+/// How many rejects are shown; all of them stand in the file.
+pub const SHOWN_MAX: usize = 5;
+
+/// What became of the orders so far.
+#[derive(Default)]
+pub struct Tally {
+    /// Placed now.
+    pub new: u64,
+    /// The same order stood already.
+    pub duplicate: u64,
+    /// The number stands with other content.
+    pub conflict: u64,
+    /// The database did not take it.
+    pub refused: u64,
+    /// What the reader let through and what not.
+    pub counts: Counts,
+    /// The first rejects, for eyes.
+    pub shown: Vec<String>,
+    /// Whether somebody stopped it.
+    pub interrupted: bool,
+}
+
+impl Tally {
+    /// Whether every order of the file stands.
+    pub fn is_good(&self) -> bool {
+        self.conflict + self.refused + self.counts.rejected == 0 && !self.interrupted
+    }
+
+    fn show(&mut self, text: impl FnOnce() -> String) {
+        if self.shown.len() < SHOWN_MAX {
+            self.shown.push(text());
+        }
+    }
+}
+
+/// The placing of one file.
+pub struct Placing {
+    /// The shop.
+    pub store: Store,
+    /// Who places.
+    pub actor: String,
+    /// Ends it early.
+    pub stop: CancellationToken,
+    /// Shows how far it is.
+    pub bar: ProgressBar,
+}
+
+/// An order on its way.
+struct Sent {
+    file_line: u64,
+    number: String,
+    outcome: Result<Placed, Error>,
+}
+
+impl Placing {
+    /// Takes everything that the reader gives. What is under way when something fails or somebody
+    /// stops it is waited for, so that the tally says what stands.
+    pub async fn run(
+        &mut self,
+        mut entries: Entries,
+        rejects: &mut RejectsFile,
+    ) -> (Tally, Option<anyhow::Error>) {
+        let mut tally = Tally::default();
+        let mut failure = None;
+        let mut under_way = FuturesUnordered::new();
+        let mut open = true;
+        while open || !under_way.is_empty() {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled(), if open => {
+                    tally.interrupted = true;
+                    open = false;
+                }
+                Some(sent) = under_way.next(), if !under_way.is_empty() => {
+                    if let Err(error) = settle(sent, &mut tally, rejects) {
+                        failure.get_or_insert(error);
+                        open = false;
+                    }
+                }
+                entry = entries.recv(), if open && under_way.len() < AT_ONCE => match entry {
+                    None => open = false,
+                    Some(Err(error)) => {
+                        failure.get_or_insert(error);
+                        open = false;
+                    }
+                    Some(Ok(entry)) => match self.take(entry, &mut tally, rejects) {
+                        Ok(Some((order, line))) => under_way.push(self.send(order, line)),
+                        Ok(None) => {}
+                        Err(error) => {
+                            failure.get_or_insert(error);
+                            open = false;
+                        }
+                    },
+                },
+            }
+        }
+        // The reader ends when a stop was asked for and it gave nothing more.
+        tally.interrupted |= self.stop.is_cancelled() && failure.is_none();
+        (tally, failure)
+    }
+
+    /// An order to send, or a reject that is noted.
+    fn take(
+        &self,
+        entry: Entry,
+        tally: &mut Tally,
+        rejects: &mut RejectsFile,
+    ) -> anyhow::Result<Option<(NewOrder, u64)>> {
+        tally.counts.note(&entry);
+        match entry {
+            Entry::Order { order, first_line, bytes_read, .. } => {
+                self.bar.set_position(bytes_read);
+                Ok(Some((*order, first_line)))
+            }
+            Entry::Reject(reject) => {
+                rejects.write(&reject).context("writing the rejects file")?;
+                tally.show(|| reject.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    fn send(&self, order: NewOrder, file_line: u64) -> impl Future<Output = Sent> + use<> {
+        let (store, actor) = (self.store.clone(), self.actor.clone());
+        async move {
+            let outcome = place(&store, &order, &actor).await;
+            Sent { file_line, number: order.order_number.clone(), outcome }
+        }
+    }
+}
+
+/// Counts what became of an order. An error ends the import: it concerns the database, not this
+/// order.
+fn settle(sent: Sent, tally: &mut Tally, rejects: &mut RejectsFile) -> anyhow::Result<()> {
+    let (kind, reason) = match sent.outcome {
+        Ok(Placed::New(_)) => {
+            tally.new += 1;
+            return Ok(());
+        }
+        Ok(Placed::Duplicate(_)) => {
+            tally.duplicate += 1;
+            return Ok(());
+        }
+        Ok(Placed::Conflict(why)) => {
+            tally.conflict += 1;
+            ("conflict", why)
+        }
+        Err(error) if concerns_the_order(&error) => {
+            tally.refused += 1;
+            ("database", words(&error))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (line, number) = (sent.file_line, &sent.number);
+    rejects
+        .write(&json!({
+            "line": line, "column": null, "order_number": number, "kind": kind, "reason": reason,
+        }))
+        .context("writing the rejects file")?;
+    tally.show(|| format!("line {line}, order {number}: {reason}"));
+    Ok(())
+}
+
+/// Data, constraints and what the functions raise: another order may be fine.
+fn concerns_the_order(error: &Error) -> bool {
+    let classes = ["22", "23", "P0", "PT"];
+    error.sqlstate().is_some_and(|code| classes.iter().any(|class| code.starts_with(class)))
+}
+
+fn words(error: &Error) -> String {
+    match error {
+        Error::Database { message, constraint: Some(constraint), .. } => {
+            format!("{message} (constraint {constraint})")
+        }
+        Error::Database { message, .. } => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: &str) -> Error {
+        Error::Database {
+            what: "orders.place",
+            code: code.into(),
+            message: "m".into(),
+            detail: None,
+            hint: None,
+            constraint: None,
+        }
+    }
+
+    #[test]
+    fn only_what_concerns_one_order_is_a_reject_and_everything_else_ends_the_import() {
+        for code in ["23505", "23514", "22023", "P0001", "PT422"] {
+            assert!(concerns_the_order(&error(code)), "{code}");
+        }
+        for code in ["40001", "53100", "57P01", "42501", "42P01", "25006", "55P03"] {
+            assert!(!concerns_the_order(&error(code)), "{code}");
+        }
+        assert!(!concerns_the_order(&Error::TimedOut { what: "orders.place" }));
+    }
+}

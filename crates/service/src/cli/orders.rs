@@ -1,0 +1,236 @@
+//! `orders`: looking at orders, and the decisions that a person may take about one.
+
+mod history;
+mod show;
+
+use super::door;
+use super::output::{actor, cell, money, plain, say, say_json, tell, time};
+use super::table::table;
+use crate::app::DatabaseArgs;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use orders_core::state::Status;
+use orders_store::{Store, read};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use uuid::Uuid;
+
+/// Look at orders; cancel, hold or release one.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  atomic-orders orders list --status needs_review
+  atomic-orders orders list --held awaiting_payment --limit 20
+  atomic-orders orders show 1001
+  atomic-orders orders history 1001
+  atomic-orders orders hold 1001 --reason 'the customer called'
+  atomic-orders orders list --json | jq -r .id       one JSON document per line")]
+pub struct Orders {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List orders, newest first.
+    List(List),
+    /// Show one order with its lines, attempts, payments and findings.
+    Show(One),
+    /// Tell what happened to one order, first event first.
+    History(One),
+    /// Cancel an order of which certainly nothing was sent.
+    Cancel(Decide),
+    /// Hold an order: nothing new is sent for it.
+    Hold(Hold),
+    /// Release a hold that a person may end; payments are judged at Stripe, not here.
+    Release(Decide),
+}
+
+/// Which orders.
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Only orders with this status.
+    #[arg(long, value_parser = PossibleValuesParser::new(Status::ALL.map(Status::name)))]
+    status: Option<String>,
+    /// Only orders held for this reason: awaiting_payment, operator, disputed …
+    #[arg(long, value_name = "REASON")]
+    held: Option<String>,
+    /// Only the order with exactly this number, id or request id.
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1000))]
+    limit: i64,
+    /// Only orders older than this one: the last id of the page before.
+    #[arg(long, value_name = "ID")]
+    after: Option<Uuid>,
+    /// JSON lines: one order per line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One order.
+#[derive(Debug, Args)]
+struct One {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// The order, by id or number.
+    #[arg(value_name = "ID|NUMBER")]
+    order: String,
+    /// JSON: one document for `show`, one event per line for `history`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A decision about one order.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code 3: refused, with the reason; nothing was changed.")]
+struct Decide {
+    #[command(flatten)]
+    one: One,
+    /// Why; it stays in the history.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+/// A hold of one order.
+#[derive(Debug, Args)]
+struct Hold {
+    #[command(flatten)]
+    decide: Decide,
+    /// What sort of hold it is.
+    #[arg(long = "as", default_value = "operator",
+          value_parser = PossibleValuesParser::new(["operator", "disputed", "scheduled"]))]
+    sort: String,
+}
+
+impl Orders {
+    /// Runs the action.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.action {
+            Action::List(list) => list.run().await,
+            Action::Show(one) => one.run(Question::Show).await,
+            Action::History(one) => one.run(Question::History).await,
+            Action::Cancel(decide) => {
+                let args = json!({ "reason_param": decide.reason });
+                decide.run("cancel_order", args, "is cancelled").await
+            }
+            Action::Hold(hold) => {
+                let args = json!({
+                    "reason_param": hold.sort,
+                    "options": { "actor": actor(), "note": hold.decide.reason },
+                });
+                hold.decide.run("hold_order", args, "is held").await
+            }
+            Action::Release(decide) => {
+                let args = json!({ "options": { "actor": actor(), "note": decide.reason } });
+                decide.run("release_hold", args, "is held no more").await
+            }
+        }
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let (database, store) = self.database.shop(2).await?;
+        let filter = read::Filter {
+            status: self.status,
+            hold_reason: self.held,
+            search: self.search,
+            after: self.after,
+            limit: self.limit,
+        };
+        let page = read::orders(&store, &filter).await?;
+        if self.json {
+            for order in &page {
+                say(order.to_string())?;
+            }
+        } else if page.is_empty() {
+            tell("No orders.");
+        } else {
+            say(listed(&page))?;
+            if page.len() as u64 == self.limit.unsigned_abs() {
+                let last = page.last().map(|order| cell(&order["id"])).unwrap_or_default();
+                tell(format!("There may be more: --after {last}"));
+            }
+        }
+        database.close().await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn listed(page: &[Value]) -> String {
+    let headline = ["number", "status", "waits for", "payment", "total", "placed", "id"];
+    let mut rows = table(headline);
+    for order in page {
+        rows.add_row([
+            cell(&order["order_number"]),
+            cell(&order["status"]),
+            waits_for(order),
+            cell(&order["payment_status"]),
+            money(&order["total_minor"], &order["currency"]),
+            time(&order["created_at"]),
+            cell(&order["id"]),
+        ]);
+    }
+    rows.to_string()
+}
+
+/// The hold or the reason for a person, whichever there is.
+fn waits_for(order: &Value) -> String {
+    let both = [cell(&order["hold_reason"]), cell(&order["review_reason"])];
+    both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+enum Question {
+    Show,
+    History,
+}
+
+impl One {
+    async fn run(self, question: Question) -> anyhow::Result<ExitCode> {
+        let (database, store) = self.database.shop(2).await?;
+        match question {
+            Question::Show => self.show(&store).await?,
+            Question::History => self.history(&store).await?,
+        }
+        database.close().await?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn show(&self, store: &Store) -> anyhow::Result<()> {
+        let Some(order) = read::order(store, &self.order).await? else { return self.missing() };
+        if self.json { say_json(&order) } else { say(show::text(&order)) }
+    }
+
+    async fn history(&self, store: &Store) -> anyhow::Result<()> {
+        let events = read::history(store, &self.order).await?;
+        if events.is_empty() {
+            return self.missing();
+        }
+        if !self.json {
+            return say(history::prose(&events));
+        }
+        events.iter().try_for_each(|event| say(event.to_string()))
+    }
+
+    fn missing(&self) -> anyhow::Result<()> {
+        anyhow::bail!("there is no order with the id or number {:?}", plain(&self.order))
+    }
+}
+
+impl Decide {
+    async fn run(self, door: &str, mut args: Value, done: &str) -> anyhow::Result<ExitCode> {
+        let (database, store) = self.one.database.shop(2).await?;
+        args["order_uuid"] = json!(door::id_of(&store, &self.one.order).await?);
+        if args["options"].is_null() {
+            args["options"] = json!({ "actor": actor() });
+        }
+        let answer = door::call(&store, door, args).await?;
+        let sentence = |_: &Value| format!("Order {} {done}.", self.one.order);
+        let code = door::conclude(&answer, self.one.json, sentence)?;
+        database.close().await?;
+        Ok(code)
+    }
+}

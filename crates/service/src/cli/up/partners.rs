@@ -1,0 +1,56 @@
+//! The sandbox partners of `up`: kind, so that one sees how things should go. The faults are in
+//! `demo`.
+
+use crate::app::PartnerArgs;
+use crate::cli::output::tell;
+use orders_core::order::Retailer;
+use orders_sandbox::{Error, Options, Running, World, stripe, zinc};
+use orders_store::{Store, settings};
+use std::path::Path;
+
+/// Starts them; when the port is taken, on a free one.
+pub async fn start(ledgers: &Path, port: u16) -> anyhow::Result<Running> {
+    let mut options =
+        Options { port, ledger_folder: Some(ledgers.to_owned()), ..Options::default() };
+    options.zinc.latency_ms = 300;
+    options.zinc.placed_after_ms = 1_500;
+    options.zinc.delivered_after_ms = 1_500;
+    options.zinc.managed_retailers = Retailer::ALL.map(|one| one.name().to_owned()).into();
+    match World::start(options.clone()).await {
+        Err(Error::Listen(error)) if port != 0 => {
+            tell(format!("Note: port {port} is taken ({error}); the sandbox takes a free one."));
+            Ok(World::start(Options { port: 0, ..options }).await?)
+        }
+        started => Ok(started?),
+    }
+}
+
+/// The sandbox works in seconds what takes a provider minutes, so the shop's times follow.
+pub async fn hurry(admin: &Store) -> anyhow::Result<()> {
+    for (name, value) in [
+        ("processing_bound_ms", "1500"),
+        ("poll_ms", "700"),
+        ("repeat_first_ms", "200"),
+        ("renew_first_ms", "300"),
+        ("account_pause_ms", "1000"),
+    ] {
+        settings::set(admin, name, value).await?;
+    }
+    Ok(())
+}
+
+/// Makes the engine talk to them.
+pub fn turn_to(arguments: &mut PartnerArgs, running: &Running) {
+    if arguments.stripe_key.is_some() {
+        tell("Note: without ZINC_TOKEN both partners are of the sandbox; STRIPE_KEY is not used.");
+    }
+    let base = running.base_url();
+    *arguments = PartnerArgs {
+        zinc_url: format!("{base}/v1"),
+        zinc_token: Some(zinc::Settings::default().token),
+        zinc_retailers: Retailer::ALL.map(|one| one.name().to_owned()).into(),
+        stripe_url: format!("{base}/v1"),
+        stripe_key: Some(stripe::Settings::default().secret_key),
+        live: false,
+    };
+}
