@@ -5,9 +5,9 @@
 //! it); every answer is JSON in the shape that callers of its surface expect; no answer carries SQL,
 //! a path, a version or anything private; a caller who hangs up leaves nothing half done. // D1, G33, G34
 //!
-//! Reading order: [`routes`] (the one table that router and OpenAPI document are made of), [`frame`]
+//! Reading order: `routes` (the one table that router and OpenAPI document are made of), `frame`
 //! (what happens around every request), [`auth`] (who calls), [`fault`] (how an error looks), then
-//! one file per endpoint under `functions/`, `rest/`, `v1/`, and [`serve`](serve()) (the sockets).
+//! one file per endpoint under `functions/`, `rest/`, `v1/`, and `server` (the sockets).
 
 pub mod auth;
 mod body;

@@ -1,6 +1,8 @@
 //! The main job, as a newcomer runs it: the demonstration ends well and proves what it says, with the
 //! installed PostgreSQL and with nothing but what cargo brought.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use serde_json::Value;
 use std::process::{Command, Output};
 

@@ -8,6 +8,7 @@
 mod desk;
 
 use desk::Desk;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -56,9 +57,9 @@ async fn the_official_client_gets_what_a_supabase_user_expects() {
                 std::env::var("CI").as_deref() != Ok("true"),
                 "supabase-js cannot run: {reason}"
             );
-            eprintln!(
-                "\n*** NOT TESTED: the official supabase-js client did not run. {reason} ***\n"
-            );
+            // Past the test harness, which keeps what a passing test prints to itself.
+            let said = format!("\n*** NOT TESTED: supabase-js did not run. {reason} ***\n\n");
+            std::io::stderr().write_all(said.as_bytes()).unwrap();
             return;
         }
     };

@@ -134,7 +134,9 @@ async fn window_a3_a_process_stopped_beyond_its_real_lease_neither_sends_nor_rec
     let shop = Shop::fresh().await;
     let ids = shop.paid(8).await;
     shop.zinc().set_latency_ms(1_000);
-    let mut paused = shop.child(|_| {});
+    let mut paused = shop.child(|command| {
+        command.env("ORDERS_WORKER", "paused");
+    });
     shop.until_creates(4).await;
     paused.signal(Signal::STOP);
     shop.zinc().set_latency_ms(20);

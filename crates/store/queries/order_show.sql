@@ -15,4 +15,4 @@ select to_jsonb(o) - 'head' - 'content_digest' || jsonb_build_object(
          'findings', (select coalesce(jsonb_agg(to_jsonb(f) - 'order_id' order by f.opened_at), '[]')
            from :"schema".findings as f where f.order_id = o.id))
   from :"schema".orders as o
- where o.id::text = $1 or o.order_number = $1
+ where o.id = case when $1 ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then $1::uuid end or o.order_number = $1

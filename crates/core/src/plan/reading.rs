@@ -164,7 +164,7 @@ mod tests {
             generation: 1,
             currency: Currency::Gbp,
             complete_on: CompleteOn::Delivered,
-            poll: Duration::from_secs(300),
+            poll: Duration::from_mins(5),
         };
         let placed = |delivered| {
             Reading::Placed(Placed {

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// How every key begins, so that it can be searched for in logs and repositories.
 const MARK: &str = "aok_";
@@ -55,14 +56,30 @@ fn digest(key: &str) -> Digest {
     Sha256::digest(key.as_bytes()).into()
 }
 
+/// The most look-ups at once: a flood of wrong keys must not take every connection to the database.
+const LOOK_UPS_MAX: usize = 4;
+
 /// Keys that were found a moment ago.
-#[derive(Default)]
-pub(crate) struct Known(Mutex<HashMap<Digest, (String, Instant)>>);
+pub(crate) struct Known {
+    found: Mutex<HashMap<Digest, (String, Instant)>>,
+    look_ups: Semaphore,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { found: Mutex::default(), look_ups: Semaphore::new(LOOK_UPS_MAX) }
+    }
+}
 
 impl Known {
     /// The role of a key, from memory or from the database.
     pub(crate) async fn role(&self, store: &Store, key: &str) -> Result<Option<String>, Error> {
         let digest = digest(key);
+        if let Some(role) = self.remembered(&digest, Instant::now()) {
+            return Ok(Some(role));
+        }
+        // The semaphore is never closed; a failure would only lift the bound.
+        let _turn = self.look_ups.acquire().await.ok();
         if let Some(role) = self.remembered(&digest, Instant::now()) {
             return Ok(Some(role));
         }
@@ -74,12 +91,12 @@ impl Known {
     }
 
     fn remembered(&self, digest: &Digest, now: Instant) -> Option<String> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(digest).filter(|(_, at)| is_fresh(*at, now)).map(|(role, _)| role.clone())
     }
 
     fn remember(&self, digest: Digest, role: &str, now: Instant) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED_MAX {
             known.retain(|_, (_, at)| is_fresh(*at, now));
         }
@@ -114,11 +131,11 @@ mod tests {
         for number in 0..2 * REMEMBERED_MAX {
             known.remember(digest(&number.to_string()), "service_role", now);
         }
-        assert_eq!(known.0.lock().unwrap().len(), REMEMBERED_MAX);
+        assert_eq!(known.found.lock().unwrap().len(), REMEMBERED_MAX);
         assert!(known.remembered(&digest("0"), now).is_some());
         let later = now + TRUSTED_FOR;
         assert!(known.remembered(&digest("0"), later).is_none());
         known.remember(digest("new"), "service_role", later);
-        assert_eq!(known.0.lock().unwrap().len(), 1);
+        assert_eq!(known.found.lock().unwrap().len(), 1);
     }
 }

@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 /// The most connections at once; further ones wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 1024;
 /// How long requests under way may go on after a stop was asked for.
-pub const STOP_LIMIT: Duration = Duration::from_secs(20);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Serves until `stop`; then takes no more, lets what is under way end, and returns after
-/// [`STOP_LIMIT`] at the latest. Nothing is half done by that: claims, calls and transactions run on
+/// `STOP_LIMIT` at the latest. Nothing is half done by that: claims, calls and transactions run on
 /// tasks of their own.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let listener = Bounded { listener, permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) };

@@ -152,6 +152,21 @@ async fn window_d1_a_jwt_is_judged_by_signature_time_and_role() {
 }
 
 #[tokio::test]
+async fn window_d1_customers_and_strangers_are_refused_on_every_route_of_orders() {
+    let desk = Desk::open().await;
+    let before = desk.everything().await;
+    for (role, status) in [("anon", 401), ("authenticated", 403)] {
+        let value = format!("Bearer {}", jwt(&json!({"role": role, "sub": "7"}), JWT_SECRET));
+        for (verb, path) in routes() {
+            let open = ["/health", "/ready", "/openapi.json"].contains(&path.as_str());
+            let answer = desk.raw(&verb, &path, &[("authorization", &value)], b"{}").await;
+            assert_eq!(answer.status, if open { 200 } else { status }, "{role} {verb} {path}");
+        }
+    }
+    assert_eq!(desk.everything().await, before);
+}
+
+#[tokio::test]
 async fn the_history_names_who_acted() {
     let desk = Desk::open().await;
     let id = desk.place("1").await;

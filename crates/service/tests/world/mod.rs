@@ -22,7 +22,7 @@ use uuid::Uuid;
 /// What one order of these tests costs.
 pub const TOTAL: i64 = 1530;
 /// No level is waited for any longer.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
