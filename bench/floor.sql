@@ -2,8 +2,8 @@
 -- with key and request bytes stored and one plain history row per change, but without guards,
 -- hashes, leases and functions. crates/store/src/floor.rs runs each part under its name.
 --
--- It is a good floor, not a straw man: every statement is prepared once per connection, an update
--- touches no indexed column where it need not, and nothing is asked row by row.
+-- It is a good floor, not a straw man: the statements of the set-based way are prepared once per
+-- connection, recording touches no indexed column, and nothing is asked row by row.
 
 -- name: tables
 create schema floor;

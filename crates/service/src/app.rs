@@ -175,7 +175,7 @@ impl Database {
         Ok(Store::new(address, &self.options(2))?)
     }
 
-    /// Installs or updates the shop in the program's own PostgreSQL; with DATABASE_URL that is left
+    /// Installs or updates the shop in the program's own PostgreSQL; with `DATABASE_URL` that is left
     /// to `atomic-orders migrate`.
     pub async fn prepare(&self) -> anyhow::Result<()> {
         if self.cluster.is_some() {

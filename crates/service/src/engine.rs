@@ -19,6 +19,7 @@ pub mod watch;
 
 use crate::engine::chance::Chance;
 use crate::engine::stats::Stats;
+use futures_util::FutureExt as _;
 use orders_core::gate::Gate;
 use orders_core::lease::{Times, UnsafeTimes};
 use orders_core::order::Retailer;
@@ -27,9 +28,12 @@ use orders_gateway::provider::Provider;
 use orders_gateway::stripe;
 use orders_store::settings::Settings;
 use orders_store::{Store, schema, settings};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long calls under way may go on after a stop was asked for; then they are cut and recorded as
@@ -103,6 +107,13 @@ pub struct Engine {
     wake: tokio::sync::Notify,
     answers: mpsc::Sender<record::Answered>,
     inbox: std::sync::Mutex<Option<mpsc::Receiver<record::Answered>>>,
+    /// Cancelled when calls under way must end now.
+    cut: CancellationToken,
+    /// Set by the stop: nothing new is claimed.
+    stopping: AtomicBool,
+    /// Flushes in a row in which the account or the way to it was at fault; while there are any, one
+    /// order at a time tries whether it is over.
+    trouble: AtomicU32,
 }
 
 /// What an engine is made of.
@@ -133,6 +144,9 @@ impl Engine {
             stats: Arc::new(Stats::default()),
             wake: tokio::sync::Notify::new(),
             inbox: std::sync::Mutex::new(Some(inbox)),
+            cut: CancellationToken::new(),
+            stopping: AtomicBool::new(false),
+            trouble: AtomicU32::new(0),
             store: parts.store,
             provider: parts.provider,
             stripe: parts.stripe,
@@ -152,27 +166,24 @@ impl Engine {
 
     /// Runs until `stop`, then ends within [`STOP_LIMIT`]: nothing stays leased. // G43
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let cut = CancellationToken::new();
         let recorder = tokio::spawn(Arc::clone(&self).record_answers());
         let loops = [
-            tokio::spawn(Arc::clone(&self).submit_due(stop.clone(), cut.clone())),
-            tokio::spawn(Arc::clone(&self).recover_all(stop.clone())),
-            tokio::spawn(Arc::clone(&self).watch_all(stop.clone())),
-            tokio::spawn(Arc::clone(&self).read_payments(stop.clone())),
-            tokio::spawn(Arc::clone(&self).look_up_unknown(stop.clone())),
+            self.kept("submit", &stop, Self::submit_due),
+            self.kept("recover", &stop, Self::recover_all),
+            self.kept("watch", &stop, Self::watch_all),
+            self.kept("pay", &stop, Self::read_payments),
+            self.kept("look_up", &stop, Self::look_up_unknown),
         ];
         stop.cancelled().await;
+        self.stopping.store(true, Ordering::SeqCst);
         let grace = async {
             for one in loops {
-                // A loop that panicked has said so; the others still have to end well.
+                // A loop that panicked has said so and began again; here they all end.
                 let _ = one.await;
             }
             self.wait_for_calls().await;
         };
-        if tokio::time::timeout(STOP_GRACE, grace).await.is_err() {
-            cut.cancel();
-            let _ = tokio::time::timeout(Duration::from_secs(2), self.wait_for_calls()).await;
-        }
+        self.end_calls(grace).await;
         self.end_recorder(recorder).await;
         self.beat(true).await;
     }
@@ -182,21 +193,55 @@ impl Engine {
     pub async fn run_on_demand(self: Arc<Self>, stop: CancellationToken) {
         let recorder = tokio::spawn(Arc::clone(&self).record_answers());
         stop.cancelled().await;
-        // What is cut off here is unknown: its lease ends, and an engine repeats the same bytes.
-        let _ = tokio::time::timeout(STOP_GRACE, self.wait_for_calls()).await;
+        self.stopping.store(true, Ordering::SeqCst);
+        self.end_calls(self.wait_for_calls()).await;
         self.end_recorder(recorder).await;
     }
 
-    async fn end_recorder(&self, recorder: tokio::task::JoinHandle<()>) {
+    /// Lets calls under way end by themselves for a while; then they are cut, and are unknown.
+    async fn end_calls(&self, ended: impl Future<Output = ()>) {
+        if tokio::time::timeout(STOP_GRACE, ended).await.is_err() {
+            self.cut.cancel();
+            let _ = tokio::time::timeout(Duration::from_secs(2), self.wait_for_calls()).await;
+        }
+    }
+
+    async fn end_recorder(&self, recorder: JoinHandle<()>) {
         let _ = self.answers.send(record::Answered::Last).await;
         if tokio::time::timeout(Duration::from_secs(6), recorder).await.is_err() {
             tracing::error!("answers could not be recorded before the stop; their leases will end");
         }
     }
 
+    /// Runs a loop until the stop; one that panics begins again, because an engine without it would
+    /// look alive and leave its orders to nobody. // B5
+    fn kept<F>(
+        self: &Arc<Self>,
+        which: &'static str,
+        stop: &CancellationToken,
+        one: fn(Arc<Self>, CancellationToken) -> F,
+    ) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (engine, stop) = (Arc::clone(self), stop.clone());
+        tokio::spawn(async move {
+            loop {
+                let run = one(Arc::clone(&engine), stop.clone());
+                if AssertUnwindSafe(run).catch_unwind().await.is_ok() || stop.is_cancelled() {
+                    return;
+                }
+                Stats::add(&engine.stats.faults, 1);
+                tracing::error!(which, "a loop of the engine panicked and begins again");
+                Self::pause(Duration::from_secs(1), &stop).await;
+            }
+        })
+    }
+
     /// Waits until every call has handed its answer to the recorder.
     async fn wait_for_calls(&self) {
         let all = u32::try_from(self.options.in_flight_max.max(1)).unwrap_or(u32::MAX);
+        // Never closed, so the only result is that nothing is under way.
         let _ = self.permits.acquire_many(all).await;
     }
 

@@ -12,6 +12,10 @@ create or replace function :"schema".write_events(
 ) returns void
 language plpgsql
 set search_path = :"schema", pg_temp
+set plan_cache_mode = force_generic_plan -- planned once per session: by key, however many there are
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   written bigint;

@@ -4,10 +4,10 @@ create table :"schema".order_attempts (
   order_id         uuid not null,
   generation       integer not null constraint order_attempts_generation_positive check (generation >= 1),
   attempt_id       uuid not null constraint order_attempts_attempt_id_unique unique,
-  provider         text not null constraint order_attempts_provider_length check (char_length(provider) between 1 and 60),
+  provider         text not null constraint order_attempts_provider_length check (char_length(provider) <@ '[1,60]'::int4range),
   provider_key     text not null
     constraint order_attempts_provider_key_unique unique
-    constraint order_attempts_provider_key_length check (char_length(provider_key) between 1 and 36),
+    constraint order_attempts_provider_key_length check (char_length(provider_key) <@ '[1,36]'::int4range),
   request_body     bytea not null
     constraint order_attempts_body_length check (octet_length(request_body) between 2 and 262144),
   request_digest   bytea not null
@@ -24,20 +24,20 @@ create table :"schema".order_attempts (
   lease_expires_at timestamptz,
   worker           text constraint order_attempts_worker_length check (char_length(worker) <= 100),
   outcome          text not null default 'open'
-    constraint order_attempts_outcome_known check (outcome in ('open', 'unknown', 'accepted', 'refused')),
+    constraint order_attempts_outcome_known check (outcome = any ('{open, unknown, accepted, refused}')),
   request_id       text
-    constraint order_attempts_request_id_length check (char_length(request_id) between 1 and 200),
+    constraint order_attempts_request_id_length check (char_length(request_id) <@ '[1,200]'::int4range),
   code             text constraint order_attempts_code_length check (char_length(code) <= 100),
   settled_at       timestamptz,
   settled_by       text
-    constraint order_attempts_settled_by_known check (settled_by in
-      ('key_used_up', 'provider_final', 'delivered', 'never_sent', 'lookup', 'person')),
+    constraint order_attempts_settled_by_known check (settled_by = any
+      ('{key_used_up, provider_final, delivered, never_sent, lookup, person}')),
   primary key (order_id, generation),
 
   constraint order_attempts_lease_whole
     check ((lease_token is null) = (lease_expires_at is null)),
   constraint order_attempts_lease_while_unanswered
-    check (lease_token is null or outcome in ('open', 'unknown')),
+    check (lease_token is null or outcome = any ('{open, unknown}')),
   constraint order_attempts_sent_whole
     check ((first_sent_at is null) = (key_dead_at is null) and (first_sent_at is null) = (calls = 0)),
   constraint order_attempts_accepted_has_an_id

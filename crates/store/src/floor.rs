@@ -1,14 +1,15 @@
-//! The floor of the benchmark: the statements of `bench/floor.sql`, prepared, on plain tables in a
-//! schema of their own. Nothing of the shop is here, and no shop uses it.
+//! The floor of the benchmark: the statements of `bench/floor.sql` on plain tables in a schema of
+//! their own; those of the set-based way are prepared. Nothing of the shop is here, and no shop uses it.
 //!
 //! Promise: the same connections and the same one `begin` as the shop's own statements, so that a
 //! difference between the two is a difference of the SQL.
 
+use crate::transact::Param;
 use crate::{Error, Store};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 const FILE: &str = include_str!("../../../bench/floor.sql");
@@ -123,10 +124,10 @@ pub async fn record(store: &Store, accepted: &[(Uuid, String)]) -> Result<(), Er
     store.prepared("floor.record", part("record"), &[&ids, &request_ids]).await.map(drop)
 }
 
-/// The bare guarded update and insert for one order.
+/// The bare guarded update and insert for one order, unnamed as the shop's own statements.
 pub async fn record_one(store: &Store, id: Uuid, request_id: &str) -> Result<(), Error> {
-    let params: [&(dyn ToSql + Sync); 2] = [&id, &request_id];
-    store.prepared("floor.record_one", part("record_one"), &params).await.map(drop)
+    let params: [Param<'_>; 2] = [(&id, Type::UUID), (&request_id, Type::TEXT)];
+    store.query("floor.record_one", part("record_one"), &params).await.map(drop)
 }
 
 /// Orders that have not gone the whole way.

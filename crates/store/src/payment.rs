@@ -1,5 +1,6 @@
 //! Payments that waiting orders hang on: which to read at Stripe now, and recording what it said.
 
+use crate::record::is_of_one_row;
 use crate::{Error, Store};
 use orders_core::payment::PaymentFacts;
 use tokio_postgres::types::Type;
@@ -40,8 +41,30 @@ pub struct ReadPayment {
 }
 
 /// Records payments and releases the orders that are paid; gives how many were paid and how many
-/// did not match their order.
+/// did not match their order. One payment that cannot be stored does not take its batch along; its
+/// error is given when the others stand. // B3
 pub async fn record(
+    store: &Store,
+    worker: &str,
+    live_mode: bool,
+    batch: &[ReadPayment],
+) -> Result<(usize, usize), Error> {
+    let outcome = record_together(store, worker, live_mode, batch).await;
+    let Err(error) = &outcome else { return outcome };
+    if batch.len() < 2 || !is_of_one_row(error) {
+        return outcome;
+    }
+    let (mut counts, mut failed) = ((0, 0), None);
+    for one in batch.chunks(1) {
+        match record_together(store, worker, live_mode, one).await {
+            Ok((paid, mismatched)) => counts = (counts.0 + paid, counts.1 + mismatched),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(counts), Err)
+}
+
+async fn record_together(
     store: &Store,
     worker: &str,
     live_mode: bool,

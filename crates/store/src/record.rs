@@ -169,7 +169,7 @@ pub(crate) fn is_of_one_row(error: &Error) -> bool {
 }
 
 /// The result of a batch of one, where the database's refusal is a result.
-fn alone(outcome: Result<Vec<Recorded>, Error>) -> Result<Recorded, Error> {
+pub(crate) fn alone(outcome: Result<Vec<Recorded>, Error>) -> Result<Recorded, Error> {
     match outcome {
         Ok(mut results) => Ok(results.pop().unwrap_or(Recorded::Stale)),
         Err(error) if is_of_one_row(&error) => Ok(Recorded::Refused(error.to_string())),

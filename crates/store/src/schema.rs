@@ -241,16 +241,17 @@ async fn migrate(tx: &Transaction, names: &Names) -> Result<Vec<String>, Error> 
 }
 
 /// The edges, generated from `orders_core::state`: the constraint that refuses, and the readable
-/// twin. The constraint is replaced only when it differs, first not valid, then validated, so that
+/// twin. The constraint is one array, because every statement reads it anew: as a list of pairs it
+/// cost a single call a fifth of its time. It is replaced only when it differs, first not valid, then validated, so that
 /// no long lock is needed on a large table. // G10
 fn edges(names: &Names) -> String {
     let schema = &names.schema;
     let mut pairs = String::new();
     let mut rows = String::new();
     for edge in &EDGES {
-        let comma = if pairs.is_empty() { "" } else { ", " };
+        let comma = if pairs.is_empty() { "" } else { "," };
         let (before, after) = (edge.before_name(), edge.after.name());
-        let _ = write!(pairs, "{comma}('{before}', '{after}')");
+        let _ = write!(pairs, "{comma}{before}>{after}");
         let _ =
             write!(rows, "{comma}('{before}', '{after}', '{}')", edge.meaning.replace('\'', "''"));
     }
@@ -265,7 +266,7 @@ fn edges(names: &Names) -> String {
                and obj_description(oid, 'pg_constraint') = 'edges {digest}') then
              alter table \"{schema}\".orders drop constraint if exists orders_edge_known;
              alter table \"{schema}\".orders add constraint orders_edge_known
-               check ((status_before, status) in ({pairs})) not valid;
+               check (status_before || '>' || status = any ('{{{pairs}}}')) not valid;
              alter table \"{schema}\".orders validate constraint orders_edge_known;
              comment on constraint orders_edge_known on \"{schema}\".orders is 'edges {digest}';
              delete from \"{schema}\".order_edges;

@@ -1,6 +1,6 @@
 //! Orders that the provider has: which to read now, and recording what was read.
 
-use crate::record::{Recorded, in_order};
+use crate::record::{Recorded, alone, in_order, is_of_one_row};
 use crate::{Error, Store};
 use orders_core::plan::reading::Step;
 use serde_json::json;
@@ -61,8 +61,26 @@ pub struct StepOf {
     pub step: Step,
 }
 
-/// Records steps; the result stands in the order of the input.
+/// Records steps; the result stands in the order of the input. One bad row does not take its batch
+/// along: it would come back with every poll, and its neighbours would never move. // B3
 pub async fn steps(store: &Store, worker: &str, batch: &[StepOf]) -> Result<Vec<Recorded>, Error> {
+    match steps_together(store, worker, batch).await {
+        Err(error) if is_of_one_row(&error) => {
+            let mut all = Vec::with_capacity(batch.len());
+            for one in batch.chunks(1) {
+                all.push(alone(steps_together(store, worker, one).await)?);
+            }
+            Ok(all)
+        }
+        outcome => outcome,
+    }
+}
+
+async fn steps_together(
+    store: &Store,
+    worker: &str,
+    batch: &[StepOf],
+) -> Result<Vec<Recorded>, Error> {
     let column = |read: fn(&Step) -> Option<&str>| -> Vec<Option<&str>> {
         batch.iter().map(|one| read(&one.step)).collect()
     };

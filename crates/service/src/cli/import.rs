@@ -48,18 +48,18 @@ pub struct Import {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What stands in the file.
-    #[arg(long, value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)).map(format))]
+    #[arg(long, value_parser = PossibleValuesParser::new(Format::ALL.map(Format::name)).map(|name| format(&name)))]
     format: Format,
     /// Where every order of the file goes: a JSON file (online-retail).
     #[arg(long, value_name = "FILE", help_heading = "What online-retail does not say")]
     recipient: Option<PathBuf>,
     /// Who sells the goods (online-retail).
     #[arg(long, help_heading = "What online-retail does not say",
-          value_parser = PossibleValuesParser::new(Retailer::ALL.map(Retailer::name)).map(retailer))]
+          value_parser = PossibleValuesParser::new(Retailer::ALL.map(Retailer::name)).map(|name| retailer(&name)))]
     retailer: Option<Retailer>,
     /// The currency of the prices (online-retail).
     #[arg(long, help_heading = "What online-retail does not say", ignore_case = true,
-          value_parser = PossibleValuesParser::new(Currency::ALL.map(Currency::code)).map(currency))]
+          value_parser = PossibleValuesParser::new(Currency::ALL.map(Currency::code)).map(|name| currency(&name)))]
     currency: Option<Currency>,
     /// From stock codes to product ids: a CSV file, or `identity` (online-retail).
     #[arg(long, value_name = "FILE|identity", help_heading = "What online-retail does not say")]
@@ -73,16 +73,16 @@ pub struct Import {
 }
 
 // Each name was checked against the list that it is looked up in.
-fn format(name: String) -> Format {
-    Format::parse(&name).unwrap_or(Format::Jsonl)
+fn format(name: &str) -> Format {
+    Format::parse(name).unwrap_or(Format::Jsonl)
 }
 
-fn retailer(name: String) -> Retailer {
-    Retailer::parse(&name).unwrap_or(Retailer::Amazon)
+fn retailer(name: &str) -> Retailer {
+    Retailer::parse(name).unwrap_or(Retailer::Amazon)
 }
 
-fn currency(name: String) -> Currency {
-    Currency::parse(&name).unwrap_or(Currency::Usd)
+fn currency(name: &str) -> Currency {
+    Currency::parse(name).unwrap_or(Currency::Usd)
 }
 
 impl Import {
@@ -97,8 +97,9 @@ impl Import {
         let (database, store) = self.database.shop(placing::AT_ONCE + 2).await?;
         let stop = stop_on_signal()?;
         let bar = byte_bar(source.length);
+        let file = source.name.clone();
         let entries = feed::start(source, stop.clone(), bar.clone());
-        let mut placing = Placing { store, actor: actor(), stop, bar: bar.clone() };
+        let mut placing = Placing { store, file, actor: actor(), stop, bar: bar.clone() };
         let (tally, failure) = placing.run(entries, &mut rejects).await;
         bar.finish_and_clear();
         let rejects = rejects.finish().context("writing the rejects file")?;

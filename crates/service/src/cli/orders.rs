@@ -53,7 +53,7 @@ struct List {
     /// Only orders with this status.
     #[arg(long, value_parser = PossibleValuesParser::new(Status::ALL.map(Status::name)))]
     status: Option<String>,
-    /// Only orders held for this reason: awaiting_payment, operator, disputed …
+    /// Only orders held for this reason: `awaiting_payment`, `operator`, `disputed` …
     #[arg(long, value_name = "REASON")]
     held: Option<String>,
     /// Only the order with exactly this number, id or request id.
@@ -177,8 +177,12 @@ fn listed(page: &[Value]) -> String {
     rows.to_string()
 }
 
-/// The hold or the reason for a person, whichever there is.
+/// The hold or the reason for a person, whichever there is. An order that has ended waits for
+/// nothing, whatever held it once.
 fn waits_for(order: &Value) -> String {
+    if order["status"].as_str().and_then(Status::parse).is_some_and(Status::is_end) {
+        return String::new();
+    }
     let both = [cell(&order["hold_reason"]), cell(&order["review_reason"])];
     both.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
 }

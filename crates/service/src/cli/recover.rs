@@ -26,7 +26,7 @@ pub struct Recover {
     /// How long ago the lease must have ended, in minutes.
     #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     max_age_minutes: u32,
-    /// One JSON document: recovered, needs_review, rescheduled, orders.
+    /// One JSON document: `recovered`, `needs_review`, `rescheduled`, `orders`.
     #[arg(long)]
     json: bool,
 }

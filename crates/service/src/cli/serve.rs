@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Answer over HTTP: /functions/v1, /rest/v1/rpc, /v1/orders, /health, /ready, /openapi.json.
 ///
-/// With ZINC_TOKEN, `process-zma-order` buys an order at once. Everything else (repeats, recovery,
+/// With `ZINC_TOKEN`, `process-zma-order` buys an order at once. Everything else (repeats, recovery,
 /// reading payments, watching the provider) is the work of engines: `--work` runs one in here,
 /// `atomic-orders work` runs one elsewhere.
 #[derive(Debug, Args)]
@@ -85,8 +85,8 @@ impl Serve {
         };
         let stop = stop_on_signal()?;
         say(format!("Listening on http://{address}"))?;
-        let shop = Shop { store, engine, works: self.work, jwt_secret: self.http.jwt_secret };
-        shop.serve(listener, &database, clock, stop).await?;
+        let counter = Shop { store, engine, works: self.work, jwt_secret: self.http.jwt_secret };
+        counter.serve(listener, &database, clock, stop).await?;
         database.close().await?;
         Ok(ExitCode::SUCCESS)
     }

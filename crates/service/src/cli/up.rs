@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 /// Run everything on this machine: database, engine, HTTP server, and sandbox partners.
 ///
-/// With ZINC_TOKEN (and STRIPE_KEY) it works with the real partners instead; then choose another
+/// With `ZINC_TOKEN` (and `STRIPE_KEY`) it works with the real partners instead; then choose another
 /// --data-dir than for the sandbox.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -81,9 +81,9 @@ impl Up {
             data_dir: self.data_dir.clone(),
         };
         say(guide.text())?;
-        let shop =
+        let counter =
             Shop { store, engine: Some(engine), works: true, jwt_secret: self.http.jwt_secret };
-        let served = shop.serve(listener, &database, clock, stop).await;
+        let served = counter.serve(listener, &database, clock, stop).await;
         tell("Stopping …");
         if let Some(running) = sandbox {
             running.stop().await;

@@ -57,9 +57,9 @@ impl Verify {
         found.roles = verify::dangerous_roles(&store).await?;
         bar.finish_and_clear();
         if self.json {
-            say_json(&found.json())?
+            say_json(&found.json())?;
         } else {
-            found.tell()?
+            found.tell()?;
         }
         database.close().await?;
         Ok(if found.is_good() { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })

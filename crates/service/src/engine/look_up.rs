@@ -27,7 +27,10 @@ impl Engine {
             }
             match recovery::unknown_attempts(&self.store).await {
                 Ok(unknown) if unknown.is_empty() => {}
-                Ok(unknown) => self.search(unknown).await,
+                Ok(unknown) => tokio::select! {
+                    () = self.search(unknown) => {}
+                    () = stop.cancelled() => return,
+                },
                 Err(error) => self.fault("look_up", &error),
             }
         }

@@ -24,7 +24,7 @@ impl Engine {
                 Ok(payments) if payments.is_empty() => {
                     Self::pause(self.options.idle.max(Duration::from_millis(200)), &stop).await;
                 }
-                Ok(payments) => self.read_batch(&stripe, payments).await,
+                Ok(payments) => self.read_batch(&stripe, payments, &stop).await,
                 Err(error) => {
                     self.fault("pay", &error);
                     Self::pause(Duration::from_secs(1), &stop).await;
@@ -33,8 +33,13 @@ impl Engine {
         }
     }
 
-    async fn read_batch(&self, stripe: &stripe::Client, payments: Vec<DuePayment>) {
-        let read: Vec<ReadPayment> = stream::iter(payments)
+    async fn read_batch(
+        &self,
+        stripe: &stripe::Client,
+        payments: Vec<DuePayment>,
+        stop: &CancellationToken,
+    ) {
+        let reading = stream::iter(payments)
             .map(|due| async move {
                 let facts = stripe.payment(&due.payment_intent).await;
                 (due, facts)
@@ -44,8 +49,12 @@ impl Engine {
                 // What could not be read is read again at its next time.
                 facts.ok().map(|facts| ReadPayment { due, facts: judged(facts) })
             })
-            .collect()
-            .await;
+            .collect();
+        // Reading changes nothing, so a stop does not wait for it.
+        let read: Vec<ReadPayment> = tokio::select! {
+            read = reading => read,
+            () = stop.cancelled() => return,
+        };
         if read.is_empty() {
             return;
         }

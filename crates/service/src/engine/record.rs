@@ -5,11 +5,14 @@
 
 use super::Engine;
 use super::stats::Stats;
+use futures_util::FutureExt as _;
 use orders_core::gate::Point;
-use orders_core::outcome::Answer;
-use orders_core::plan::{Consequence, Pause, Sent, after_answer};
+use orders_core::outcome::{Answer, Doubt};
+use orders_core::plan::{Consequence, Pause, Sent, Setback, after_answer};
 use orders_store::Error;
 use orders_store::record::{Acceptance, Recorded, SetbackOf, acceptances, setbacks};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -78,7 +81,12 @@ impl Engine {
                 next =
                     (batch.len() < self.options.batch_max).then(|| inbox.try_recv().ok()).flatten();
             }
-            self.flush(batch).await;
+            // A panic must not end the recorder: nothing would be recorded any more. What it held is
+            // found again when its leases end.
+            if AssertUnwindSafe(self.flush(batch)).catch_unwind().await.is_err() {
+                Stats::add(&self.stats.faults, 1);
+                tracing::error!("recording answers panicked; their leases will end");
+            }
         }
     }
 
@@ -100,6 +108,7 @@ impl Engine {
     }
 
     async fn flush(&self, batch: Vec<Decided>) {
+        self.pause_account(&batch).await;
         let (accepted, others): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|one| matches!(one.consequence, Consequence::Accept(_)));
         tokio::join!(self.flush_accepted(accepted), self.flush_setbacks(others));
@@ -133,7 +142,6 @@ impl Engine {
                 Consequence::Accept(_) => None,
             })
             .collect();
-        self.pause_account(&batch).await;
         self.keep_trying(batch, &Rows::Setbacks(rows)).await;
     }
 
@@ -158,8 +166,40 @@ impl Engine {
                 }
             }
         };
+        self.give_back(&batch, &results).await;
         for (one, recorded) in batch.into_iter().zip(results) {
             self.report(one, recorded);
+        }
+    }
+
+    /// Makes the attempts unknown whose answer the database did not take, instead of leaving them
+    /// leased. Tried once; their leases end in any case. // B5, G43
+    async fn give_back(&self, batch: &[Decided], results: &[Recorded]) {
+        let code = |recorded: &Recorded| match recorded {
+            Recorded::IdTaken => Some("request_id_of_another_order"),
+            Recorded::Refused(_) => Some("answer_not_recorded"),
+            Recorded::Done | Recorded::Stale => None,
+        };
+        let unknown = |call: &Call, code: &str| {
+            let answer = Answer::Unknown { doubt: Doubt::Unreadable, retry_after: None };
+            match after_answer(answer, call.sent, &self.settings.limits, self.chance.number()) {
+                Consequence::Setback(setback) => Some(SetbackOf {
+                    order_id: call.order_id,
+                    token: call.token,
+                    setback: Setback { code: code.to_owned(), ..setback },
+                }),
+                Consequence::Accept(_) => None,
+            }
+        };
+        let rows: Vec<_> = batch
+            .iter()
+            .zip(results)
+            .filter_map(|(one, recorded)| unknown(&one.call, code(recorded)?))
+            .collect();
+        if !rows.is_empty()
+            && let Err(error) = setbacks(&self.store, &self.options.worker, &rows).await
+        {
+            self.fault("give_back", &error);
         }
     }
 
@@ -194,19 +234,23 @@ impl Engine {
         }
     }
 
-    /// Pauses the account when an answer asks for it.
+    /// Pauses the account when an answer asks for it, longer each time while nobody is reached.
     async fn pause_account(&self, batch: &[Decided]) {
-        let pauses = batch.iter().filter_map(|one| match &one.consequence {
-            Consequence::Setback(setback) => setback.pause.map(|pause| (pause, &setback.code)),
+        let pause = |one: &Decided| match &one.consequence {
+            Consequence::Setback(setback) => setback.pause.map(|pause| (pause, setback.code.clone())),
             Consequence::Accept(_) => None,
-        });
-        let Some((Pause { length, alarm }, code)) = pauses.max_by_key(|(pause, _)| pause.length)
-        else {
-            return;
         };
-        if let Err(error) =
-            orders_store::account::pause(&self.store, "zinc_v1", code, length, alarm).await
-        {
+        let heard = |one: &Decided| {
+            matches!(one.call.answer, Answer::Accepted { .. } | Answer::Refused(_)) && pause(one).is_none()
+        };
+        if batch.iter().any(heard) {
+            self.trouble.store(0, Ordering::Relaxed);
+        }
+        let longest = batch.iter().filter_map(pause).max_by_key(|(pause, _)| pause.length);
+        let Some((Pause { length, alarm }, code)) = longest else { return };
+        let before = self.trouble.fetch_add(1, Ordering::Relaxed);
+        let length = if alarm { length } else { length * (1 << before.min(4)) };
+        if let Err(error) = orders_store::account::pause(&self.store, "zinc_v1", &code, length, alarm).await {
             self.fault("pause_account", &error);
         }
     }

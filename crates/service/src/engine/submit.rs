@@ -15,6 +15,7 @@ use orders_gateway::provider::CallLimits;
 use orders_store::Error;
 use orders_store::claim::{ClaimOptions, Claimed, DueOrder, Plan, Planned, claim};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -25,16 +26,16 @@ impl Engine {
     pub(crate) async fn submit_due(
         self: Arc<Self>,
         stop: CancellationToken,
-        cut: CancellationToken,
     ) {
         while !stop.is_cancelled() {
             let permit = tokio::select! {
-                permit = Arc::clone(&self.permits).acquire_owned() => permit,
+                permit = self.room() => permit,
                 () = stop.cancelled() => return,
             };
-            let Ok(first) = permit else { return };
+            let Some(first) = permit else { return };
             let mut permits = vec![first];
-            while permits.len() < self.options.batch_max
+            let most = if self.in_trouble() { 1 } else { self.options.batch_max };
+            while permits.len() < most
                 && let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
             {
                 permits.push(permit);
@@ -53,7 +54,6 @@ impl Engine {
                             claimed,
                             boot,
                             permit,
-                            cut.clone(),
                             None,
                         ));
                     }
@@ -65,6 +65,19 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Room for a call. In trouble there is room for one order at a time, which tries whether it is
+    /// over, so that a fault of the account does not use up the tries of many orders.
+    async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        if self.in_trouble() {
+            self.wait_for_calls().await;
+        }
+        Arc::clone(&self.permits).acquire_owned().await.ok()
+    }
+
+    fn in_trouble(&self) -> bool {
+        self.trouble.load(Ordering::Relaxed) > 0
     }
 
     async fn wait_for_work(&self, stop: &CancellationToken) {
@@ -80,11 +93,14 @@ impl Engine {
         let permit =
             tokio::time::timeout(Duration::from_secs(2), Arc::clone(&self.permits).acquire_owned());
         let Ok(Ok(permit)) = permit.await else { return Ok(None) };
+        // Looked at with the permit in hand: the stop waits for whoever has one.
+        if self.stopping.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
         let boot = self.clock.now();
         let Some(claimed) = self.claim(1, Some(order)).await?.pop() else { return Ok(None) };
         let (tell, told) = oneshot::channel();
-        let cut = CancellationToken::new();
-        tokio::spawn(Arc::clone(self).send(claimed, boot, permit, cut, Some(tell)));
+        tokio::spawn(Arc::clone(self).send(claimed, boot, permit, Some(tell)));
         Ok(told.await.ok())
     }
 
@@ -141,7 +157,6 @@ impl Engine {
         claimed: Claimed,
         claimed_at: Duration,
         permit: OwnedSemaphorePermit,
-        cut: CancellationToken,
         tell: Option<oneshot::Sender<record::Ended>>,
     ) {
         // Both ends of the call are counted from the claim, on a clock that suspends do not stop:
@@ -152,7 +167,7 @@ impl Engine {
         Stats::add(&self.stats.sent, 1);
         let answer = tokio::select! {
             answer = self.provider.create(&claimed.body, limits, &*self.gate) => answer,
-            () = cut.cancelled() => Answer::Unknown { doubt: Doubt::Stopped, retry_after: None },
+            () = self.cut.cancelled() => Answer::Unknown { doubt: Doubt::Stopped, retry_after: None },
         };
         self.gate.pass(Point::AnswerRead);
         let sent = Sent { generation: claimed.generation.unsigned_abs(), calls: claimed.calls };

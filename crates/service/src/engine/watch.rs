@@ -8,6 +8,7 @@ use orders_core::money::Currency;
 use orders_core::outcome::Reading;
 use orders_core::plan::reading::{Watched, after_reading};
 use orders_core::state::Status;
+use orders_store::record::Recorded;
 use orders_store::watch::{DueWatch, StepOf, due, steps};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ impl Engine {
                 Ok(orders) if orders.is_empty() => {
                     Self::pause(self.options.idle.max(Duration::from_millis(200)), &stop).await;
                 }
-                Ok(orders) => self.watch(orders).await,
+                Ok(orders) => self.watch(orders, &stop).await,
                 Err(error) => {
                     self.fault("watch", &error);
                     Self::pause(Duration::from_secs(1), &stop).await;
@@ -38,20 +39,32 @@ impl Engine {
         }
     }
 
-    async fn watch(&self, orders: Vec<DueWatch>) {
+    async fn watch(&self, orders: Vec<DueWatch>, stop: &CancellationToken) {
         self.gate.pass(Point::LookupStarted);
-        let found: Vec<StepOf> = stream::iter(orders)
+        let reading = stream::iter(orders)
             .map(|order| self.read_one(order))
             .buffer_unordered(READS_MAX)
             .filter_map(std::future::ready)
-            .collect()
-            .await;
+            .collect();
+        // Reading changes nothing, so a stop does not wait for it.
+        let found: Vec<StepOf> = tokio::select! {
+            found = reading => found,
+            () = stop.cancelled() => return,
+        };
         if found.is_empty() {
             return;
         }
-        // A row that changed meanwhile is stale and will be read again.
-        if let Err(error) = steps(&self.store, &self.options.worker, &found).await {
-            self.fault("watch", &error);
+        match steps(&self.store, &self.options.worker, &found).await {
+            // A row that changed meanwhile is stale and will be read again.
+            Ok(results) => {
+                for (one, recorded) in found.iter().zip(results) {
+                    if let Recorded::Refused(reason) = recorded {
+                        Stats::add(&self.stats.faults, 1);
+                        tracing::error!(order = %one.order_id, reason, "the database refused what was read");
+                    }
+                }
+            }
+            Err(error) => self.fault("watch", &error),
         }
     }
 

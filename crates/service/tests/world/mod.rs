@@ -10,8 +10,8 @@ pub mod child;
 pub mod worker;
 
 use orders_embedded::testing::shared_cluster;
-use orders_sandbox::zinc::Summary;
-use orders_sandbox::{Faults, Options, Running, World};
+use orders_sandbox::zinc::{Event, Summary};
+use orders_sandbox::{Faults, Line, Options, Running, World};
 use orders_store::{Store, StoreOptions, schema, settings};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -236,8 +236,10 @@ impl Shop {
 
     /// Waits until that many calls of the provider's were received.
     pub async fn until_creates(&self, creates: u64) {
-        let zinc = self.zinc();
-        let seen = zinc.wait_until(|_| zinc_creates(&self.partners) >= creates);
+        let is_create = |line: &Line<Event>| matches!(line.event, Event::Create(_));
+        let seen = self.zinc().wait_until(|lines| {
+            u64::try_from(lines.iter().filter(|line| is_create(line)).count()).is_ok_and(|n| n >= creates)
+        });
         tokio::time::timeout(PATIENCE, seen).await.expect("creates at the provider");
     }
 
@@ -341,10 +343,6 @@ impl Shop {
             .await;
         format!("{:?}\n{}\n{:?}", self.ends().await, lines.join("\n"), self.zinc().summary())
     }
-}
-
-fn zinc_creates(partners: &Running) -> u64 {
-    partners.world.zinc.summary().creates
 }
 
 /// Ids as an array of SQL.

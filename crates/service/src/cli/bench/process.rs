@@ -1,7 +1,7 @@
 //! The processes of a run, and what they cost: processor time and memory as the kernel counts them.
 //!
 //! The processor time of PostgreSQL is that of its whole tree: the server and every process under
-//! it, with those that ended and were waited for. One tick of the kernel's is 10 ms.
+//! it, in nanoseconds, with those that ended and were waited for, in the kernel's ticks of 10 ms.
 
 use super::ground::Database;
 use anyhow::{Context, bail};
@@ -16,8 +16,8 @@ use tokio::process::{Child, Command};
 /// The credentials of the sandbox, which are no secrets.
 pub const TOKEN: &str = "sandbox-token";
 const KEY: &str = "sk_test_sandbox";
-/// What the kernel calls a second of processor time; the same on every Linux of these years.
-const TICKS_PER_SECOND: u64 = 100;
+/// The kernel's tick of processor time, the same on every Linux of these years.
+const MS_PER_TICK: u64 = 10;
 
 /// A process that was started for a run. Dropping it kills it.
 pub struct Process {
@@ -79,7 +79,7 @@ impl Process {
 
     /// Its processor time so far.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
-        Ok(ticks(stat(self.pid).context("reading its processor time")?.own))
+        Ok(on_processor(self.pid))
     }
 
     /// The most memory that it had at once, in bytes.
@@ -169,21 +169,27 @@ pub fn cpu_of_tree(root: u32) -> anyhow::Result<Duration> {
         tree.extend(all.iter().filter(|one| one.parent == parent).map(|one| one.pid));
         at += 1;
     }
-    let used = all.iter().filter(|one| tree.contains(&one.pid)).map(|one| one.own + one.waited);
-    Ok(ticks(used.sum()))
+    let members = all.iter().filter(|one| tree.contains(&one.pid));
+    Ok(members
+        .map(|one| on_processor(one.pid) + Duration::from_millis(one.waited * MS_PER_TICK))
+        .sum())
 }
 
-fn ticks(ticks: u64) -> Duration {
-    Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
+/// The time that all threads of a process were on a processor; threads that ended do not count.
+fn on_processor(pid: u32) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let nanoseconds = threads.filter_map(|thread| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanoseconds.sum())
 }
 
 /// What `/proc/<pid>/stat` says.
 struct Stat {
     pid: u32,
     parent: u32,
-    /// Its own ticks.
-    own: u64,
-    /// Those of its children that have ended.
+    /// The ticks of its children that have ended.
     waited: u64,
 }
 
@@ -196,7 +202,6 @@ fn stat(pid: u32) -> Option<Stat> {
     Some(Stat {
         pid,
         parent: u32::try_from(number(1)?).ok()?,
-        own: number(11)? + number(12)?,
         waited: number(13)? + number(14)?,
     })
 }
@@ -210,7 +215,8 @@ mod tests {
         let this = std::process::id();
         let stat = stat(this).unwrap();
         assert_eq!(stat.pid, this);
-        assert!(cpu_of_tree(this).unwrap() >= ticks(stat.own));
+        assert!(on_processor(this) > Duration::ZERO);
+        assert!(cpu_of_tree(this).unwrap() > Duration::ZERO);
         assert!(super::stat(u32::MAX).is_none());
     }
 }

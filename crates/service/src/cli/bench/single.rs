@@ -1,5 +1,5 @@
 //! Single calls of the public door, `complete_order_processing`, at several clients, beside one bare
-//! guarded update and insert. Both are prepared statements on direct connections.
+//! guarded update and insert. Both go through the shop's own driver as unnamed statements.
 
 use super::ground::{Database, Ground, contents, order_id};
 use super::process::cpu_of_tree;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Calls of one client in one run; a run of one client is long enough for its clock.
-const CALLS_PER_CLIENT_MAX: usize = 400;
+const CALLS_PER_CLIENT_MAX: usize = 1000;
 /// Orders of one claim while seeding.
 const BATCH: usize = 500;
 

@@ -4,6 +4,7 @@
 use crate::import::{Entry, Format, Options, read, torn, without};
 use anyhow::Context;
 use indicatif::ProgressBar;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -17,8 +18,9 @@ const QUEUE: usize = 64;
 pub struct Source {
     /// How many bytes, when it is a file.
     pub length: Option<u64>,
+    /// How the reports name it.
+    pub name: String,
     path: PathBuf,
-    name: String,
     format: Format,
     options: Options,
 }
@@ -82,7 +84,7 @@ fn feed(
         }))
     };
     let twice = match source.format {
-        Format::Jsonl => Default::default(),
+        Format::Jsonl => BTreeSet::default(),
         // An order whose rows stand apart must be known before its first part is placed.
         Format::Csv | Format::OnlineRetail => {
             bar.set_message("checking");

@@ -54,6 +54,8 @@ impl Tally {
 pub struct Placing {
     /// The shop.
     pub store: Store,
+    /// The file, as the reports name it.
+    pub file: String,
     /// Who places.
     pub actor: String,
     /// Ends it early.
@@ -89,7 +91,7 @@ impl Placing {
                     open = false;
                 }
                 Some(sent) = under_way.next(), if !under_way.is_empty() => {
-                    if let Err(error) = settle(sent, &mut tally, rejects) {
+                    if let Err(error) = self.settle(sent, &mut tally, rejects) {
                         failure.get_or_insert(error);
                         open = false;
                     }
@@ -137,6 +139,43 @@ impl Placing {
         }
     }
 
+    /// Counts what became of an order. An error ends the import: it concerns the database, not this
+    /// order.
+    fn settle(
+        &self,
+        sent: Sent,
+        tally: &mut Tally,
+        rejects: &mut RejectsFile,
+    ) -> anyhow::Result<()> {
+        let (kind, reason) = match sent.outcome {
+            Ok(Placed::New(_)) => {
+                tally.new += 1;
+                return Ok(());
+            }
+            Ok(Placed::Duplicate(_)) => {
+                tally.duplicate += 1;
+                return Ok(());
+            }
+            Ok(Placed::Conflict(why)) => {
+                tally.conflict += 1;
+                ("conflict", why)
+            }
+            Err(error) if concerns_the_order(&error) => {
+                tally.refused += 1;
+                ("database", words(&error))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (line, number) = (sent.file_line, &sent.number);
+        rejects
+        .write(&json!({
+            "file": self.file, "line": line, "column": null, "order_number": number, "kind": kind, "reason": reason,
+        }))
+        .context("writing the rejects file")?;
+        tally.show(|| format!("{}, line {line}, order {number}: {reason}", self.file));
+        Ok(())
+    }
+
     fn send(&self, order: NewOrder, file_line: u64) -> impl Future<Output = Sent> + use<> {
         let (store, actor) = (self.store.clone(), self.actor.clone());
         async move {
@@ -144,38 +183,6 @@ impl Placing {
             Sent { file_line, number: order.order_number.clone(), outcome }
         }
     }
-}
-
-/// Counts what became of an order. An error ends the import: it concerns the database, not this
-/// order.
-fn settle(sent: Sent, tally: &mut Tally, rejects: &mut RejectsFile) -> anyhow::Result<()> {
-    let (kind, reason) = match sent.outcome {
-        Ok(Placed::New(_)) => {
-            tally.new += 1;
-            return Ok(());
-        }
-        Ok(Placed::Duplicate(_)) => {
-            tally.duplicate += 1;
-            return Ok(());
-        }
-        Ok(Placed::Conflict(why)) => {
-            tally.conflict += 1;
-            ("conflict", why)
-        }
-        Err(error) if concerns_the_order(&error) => {
-            tally.refused += 1;
-            ("database", words(&error))
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let (line, number) = (sent.file_line, &sent.number);
-    rejects
-        .write(&json!({
-            "line": line, "column": null, "order_number": number, "kind": kind, "reason": reason,
-        }))
-        .context("writing the rejects file")?;
-    tally.show(|| format!("line {line}, order {number}: {reason}"));
-    Ok(())
 }
 
 /// Data, constraints and what the functions raise: another order may be fine.

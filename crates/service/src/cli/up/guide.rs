@@ -22,9 +22,7 @@ impl Guide {
     pub fn text(&self) -> String {
         let mut text = self.heading();
         text.push_str(&self.place());
-        if let Some(stripe) = &self.stripe {
-            text.push_str(&self.pay(stripe));
-        }
+        text.push_str(&self.pay());
         text.push_str(WATCH);
         text.push_str(&self.javascript());
         let flag = self.data_dir.as_ref().map_or_else(String::new, |folder| {
@@ -68,22 +66,34 @@ echo "$ORDER"
         )
     }
 
-    fn pay(&self, stripe: &str) -> String {
-        format!(
-            r#"
+    fn pay(&self) -> String {
+        let payment = match &self.stripe {
+            Some(stripe) => format!(
+                r#"
 Pay it at the sandbox's Stripe, and say which payment it is:
 
 PAYMENT=$(curl -sS {stripe}/v1/payment_intents -H 'authorization: Bearer sk_test_sandbox' -d amount=2599 -d currency=usd -d payment_method=pm_card_visa -d confirm=true -d "metadata[order_id]=$ORDER" | grep -o 'pi_[0-9A-Za-z]*' | head -n 1)
-curl -sS $API/v1/orders/$ORDER/payment -H "apikey: $KEY" -H 'content-type: application/json' -d "{{\"payment_intent\": \"$PAYMENT\"}}"; echo
 "#
-        )
+            ),
+            None => r"
+Pay it at your Stripe, with metadata order_id=$ORDER, and say which payment it is:
+
+PAYMENT=pi_…
+"
+            .to_owned(),
+        };
+        payment + ATTACH
     }
 
     fn javascript(&self) -> String {
         let Self { api, key, .. } = self;
+        let pay = self.stripe.as_ref().map_or_else(
+            || "const paid = { id: 'pi_…' }   // the PaymentIntent of your Stripe".to_owned(),
+            |stripe| PAY_IN_JAVASCRIPT.replace("STRIPE", stripe),
+        );
         format!(
             r"
-The same from supabase-js:
+The same from supabase-js (Node.js 22 or newer), in a file shop.mjs:
 
 import {{ createClient }} from '@supabase/supabase-js'
 const supabase = createClient('{api}', '{key}')
@@ -92,11 +102,22 @@ const placed = await supabase.rpc('place_order', {{ order_param: {{
   items: [{{ product_id: 'B0016NHH56', title: 'lantern', quantity: 1, unit_price_minor: 2599 }}],
   recipient: {{ first_name: 'Ada', last_name: 'Sandbox', address_line1: '1 Fictitious Street',
     zip_code: '94103', city: 'San Francisco', state: 'CA', country: 'US', phone_number: '+14155550100' }} }} }})
-await supabase.rpc('attach_payment', {{ order_uuid: placed.data.order_id, payment_intent_param: 'pi_…' }})
-await supabase.functions.invoke('process-zma-order', {{ body: {{ orderId: placed.data.order_id }} }})"
+const id = placed.data.order_id
+{pay}
+await supabase.rpc('attach_payment', {{ order_uuid: id, payment_intent_param: paid.id }})
+await new Promise(resolve => setTimeout(resolve, 2000))   // its payment is read meanwhile
+console.log(await supabase.functions.invoke('process-zma-order', {{ body: {{ orderId: id }} }}))"
         )
     }
 }
+
+const PAY_IN_JAVASCRIPT: &str = r"const paid = await fetch('STRIPE/v1/payment_intents', {
+  method: 'POST', headers: { authorization: 'Bearer sk_test_sandbox' }, body: new URLSearchParams({
+    amount: 2599, currency: 'usd', payment_method: 'pm_card_visa', confirm: true, 'metadata[order_id]': id }) })
+  .then(answer => answer.json())";
+
+const ATTACH: &str = r#"curl -sS $API/v1/orders/$ORDER/payment -H "apikey: $KEY" -H 'content-type: application/json' -d "{\"payment_intent\": \"$PAYMENT\"}"; echo
+"#;
 
 const WATCH: &str = r#"
 Watch it being bought:

@@ -1,0 +1,164 @@
+//! `import`: each order once, nothing by halves, every reject with its place.
+
+use crate::desk::{Desk, lines, order, text};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+
+const HEADER: &str = "order_number,retailer,currency,product_id,quantity,unit_price,\
+    recipient_first_name,recipient_last_name,recipient_address_line1,recipient_zip_code,\
+    recipient_city,recipient_state,recipient_country,recipient_phone_number\n";
+
+fn row(number: &str, quantity: &str) -> String {
+    format!(
+        "{number},amazon_uk,GBP,85123A,{quantity},2.55,Ada,Miller,12 Elm Street,SW1A 1AA,London,Greater London,GB,+442079460000\n"
+    )
+}
+
+fn rejects(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_file_again_places_nothing_and_other_content_is_a_conflict() {
+    let desk = Desk::fresh().await;
+    let path = desk.file("orders.jsonl", &lines(&["1", "2", "3"]));
+    let import = ["import", text(&path), "--format", "jsonl", "--json"];
+    let first = desk.types(&import).await.ends(0).json();
+    assert_eq!((&first["new"], &first["duplicate"]), (&json!(3), &json!(0)));
+    let second = desk.types(&import).await.ends(0).json();
+    assert_eq!((&second["new"], &second["duplicate"]), (&json!(0), &json!(3)));
+    assert_eq!(second["rejects_file"], Value::Null);
+
+    let mut other = order("2");
+    other["total_minor"] = json!(1600);
+    let path = desk.file("orders.jsonl", &format!("{}{other}\n", lines(&["1", "4"])));
+    let third =
+        desk.types(&["import", text(&path), "--format", "jsonl", "--json"]).await.ends(3).json();
+    let counts = ["new", "duplicate", "conflict", "rejected"].map(|name| third[name].clone());
+    assert_eq!(counts, [json!(1), json!(1), json!(1), json!(0)]);
+    let rejects = rejects(Path::new(third["rejects_file"].as_str().unwrap()));
+    assert_eq!((&rejects[0]["line"], &rejects[0]["kind"]), (&json!(3), &json!("conflict")));
+    assert_eq!(rejects[0]["order_number"], "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_row_is_rejected_with_its_place_and_everything_else_stands() {
+    let desk = Desk::fresh().await;
+    let broken =
+        format!("{HEADER}{}{}{}{}", row("1", "6"), row("2", "six"), row("3", "6"), row("4", "0"));
+    let path = desk.file("orders.csv", &broken);
+    let import = ["import", text(&path), "--format", "csv"];
+    let said = desk.types(&import).await.ends(3);
+    assert!(said.err.contains("orders.csv, line 3, column 5 (quantity), order 2:"), "{}", said.err);
+    assert!(said.out.contains("rejected by the reader"), "{}", said.out);
+
+    let file = desk.folder.path().join("orders.csv.rejects.jsonl");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let places: Vec<_> = rejects(&file)
+        .iter()
+        .map(|one| {
+            (one["line"].clone(), one["order_number"].clone(), one["column"]["name"].clone())
+        })
+        .collect();
+    let column = json!("quantity");
+    assert_eq!(places, [(json!(3), json!("2"), column.clone()), (json!(5), json!("4"), column)]);
+    desk.types(&["orders", "show", "2"]).await.ends(1);
+
+    desk.file("orders.csv", &broken.replace("six", "6").replace(",0,2.55", ",1,2.55"));
+    let said = desk.types(&[&import[..], &["--json"]].concat()).await.ends(0).json();
+    assert_eq!((&said["new"], &said["duplicate"]), (&json!(2), &json!(2)));
+    assert!(!file.exists(), "rejects of an earlier run would mislead");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_rows_stand_apart_is_not_placed_in_part() {
+    let desk = Desk::fresh().await;
+    let torn = format!("{HEADER}{}{}{}", row("1", "6"), row("2", "6"), row("1", "7"));
+    let path = desk.file("orders.csv", &torn);
+    let said =
+        desk.types(&["import", text(&path), "--format", "csv", "--json"]).await.ends(3).json();
+    assert_eq!((&said["new"], &said["kinds"]["repeated"]["reasons"]), (&json!(1), &json!(2)));
+    desk.types(&["orders", "show", "1"]).await.ends(1);
+    desk.types(&["orders", "show", "2"]).await.ends(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_real_invoices_are_placed_once_and_their_rejects_are_counted() {
+    let desk = Desk::fresh().await;
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/online-retail");
+    let (orders, recipient) = (examples.join("orders.csv"), examples.join("recipient.json"));
+    let file = desk.folder.path().join("rejects.jsonl");
+    let import = [
+        "import",
+        text(&orders),
+        "--format",
+        "online-retail",
+        "--recipient",
+        text(&recipient),
+        "--retailer",
+        "amazon_uk",
+        "--currency",
+        "GBP",
+        "--product-map",
+        "identity",
+        "--rejects",
+        text(&file),
+        "--json",
+    ];
+    let said = desk.types(&import).await.ends(3).json();
+    assert_eq!((&said["new"], &said["rejected"]), (&json!(423), &json!(89)));
+    assert_eq!(said["kinds"]["credit_note"]["orders"], 43);
+    let again = desk.types(&import).await.ends(3).json();
+    assert_eq!((&again["new"], &again["duplicate"]), (&json!(0), &json!(423)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_import_says_what_stands() {
+    let desk = Desk::fresh().await;
+    let mut command = desk.program_as("public_orders_app");
+    command.args(["import", "-", "--format", "jsonl", "--json"]).current_dir(desk.folder.path());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(lines(&["1", "2"]).as_bytes()).await.unwrap();
+    input.flush().await.unwrap();
+    // The level: both stand, although the input has not ended.
+    while desk.types(&["orders", "list", "--json"]).await.out.lines().count() < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let pid = rustix::process::Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), child.wait_with_output());
+    let output = ended.await.expect("it ends with its input still open").unwrap();
+    drop(input);
+    assert_eq!(output.status.code(), Some(1));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["new"], &said["interrupted"]), (&json!(2), &json!(true)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_command_line_is_told_before_anything_is_done() {
+    let desk = Desk::without_shop().await;
+    let path = desk.file("orders.csv", HEADER);
+    let said = desk.types(&["import", text(&path), "--format", "online-retail"]).await.ends(2);
+    assert!(said.err.contains("--recipient is needed"), "{}", said.err);
+    let said = desk.types(&["import", "-", "--format", "csv"]).await.ends(2);
+    assert!(said.err.contains("read twice"), "{}", said.err);
+    desk.types(&["import", text(&path), "--format", "xml"]).await.ends(2);
+    let said = desk
+        .types(&["import", text(&path), "--format", "csv", "--rejects", text(&path)])
+        .await
+        .ends(1);
+    assert!(said.err.contains("--rejects names the file that is imported"), "{}", said.err);
+    let missing = desk.folder.path().join("missing.jsonl");
+    let said = desk.types(&["import", text(&missing), "--format", "jsonl"]).await.ends(1);
+    assert!(said.err.contains("missing.jsonl cannot be read"), "{}", said.err);
+    let headless = desk.file("headless.csv", "a,b\n");
+    let said = desk.types(&["import", text(&headless), "--format", "csv"]).await.ends(1);
+    assert!(said.err.contains("must name the columns"), "{}", said.err);
+}

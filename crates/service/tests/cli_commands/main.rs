@@ -1,0 +1,9 @@
+//! The commands as people type them: the real binary, a real PostgreSQL, real files and signals.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail by panic, like the tests")]
+
+mod desk;
+mod doctor;
+mod import;
+mod orders;
+mod up;
+mod verify;

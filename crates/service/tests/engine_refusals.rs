@@ -1,0 +1,157 @@
+//! What the provider refuses: each class of the contract to its one consequence. // zinc_v1 §12
+
+mod world;
+
+use orders_sandbox::Faults;
+use orders_sandbox::zinc::Injected;
+use uuid::Uuid;
+use world::Shop;
+use world::worker::Setup;
+
+/// One order that is refused with a code; gives it after it ended or is held.
+async fn refused(code: &str) -> (Shop, Uuid) {
+    let shop = Shop::fresh().await;
+    let id = shop.paid(1).await[0];
+    shop.zinc().inject(Injected::Refusal(code.into()));
+    let worker = shop.worker(Setup::default()).await;
+    shop.until("select bool_and(status in ('completed', 'needs_review') or hold_reason is not null) from {s}.orders").await;
+    worker.stop().await;
+    (shop, id)
+}
+
+async fn attempts(shop: &Shop) -> Vec<String> {
+    shop.texts("select concat_ws(' ', generation, outcome, settled_by) from {s}.order_attempts order by generation").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_final_refusal_owes_the_customer_his_money() {
+    let (shop, id) = refused("max_price_exceeded").await;
+    assert_eq!(shop.of(id, "concat_ws(' ', status, review_reason)").await, "needs_review refund_owed");
+    assert_eq!(attempts(&shop).await, ["1 refused key_used_up"]);
+    let summary = shop.clean().await;
+    assert_eq!((summary.creates, summary.purchases), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passing_refusal_gets_a_new_key_after_the_old_one_is_settled() {
+    let (shop, id) = refused("zma_temporarily_overloaded").await;
+    assert_eq!(attempts(&shop).await, ["1 refused key_used_up", "2 accepted delivered"]);
+    assert_eq!(shop.count("select count(distinct provider_key) from {s}.order_attempts").await, 2);
+    assert_eq!(shop.bought_once(&[id]).await.creates, 2);
+    assert_eq!(
+        shop.count("select count(*) from {s}.order_attempts as a join {s}.order_attempts as b using (order_id)
+                     where a.generation = 1 and b.generation = 2 and a.settled_at <= b.opened_at").await,
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_wallet_holds_the_order_until_a_person_funds_it() {
+    let (shop, id) = refused("insufficient_zma_balance").await;
+    assert_eq!(shop.of(id, "concat_ws(' ', status, hold_reason)").await, "pending awaiting_funds");
+    let worker = shop.worker(Setup::default()).await;
+    assert!(worker.engine.submit_one(id).await.unwrap().is_none(), "held");
+    assert_eq!(shop.zinc().summary().creates, 1);
+    shop.as_app(&format!("select {{s}}.release_hold('{id}')::text")).await;
+    shop.until_ended().await;
+    worker.stop().await;
+    assert_eq!(attempts(&shop).await, ["1 refused key_used_up", "2 accepted delivered"]);
+    shop.bought_once(&[id]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_that_was_probably_made_is_never_sent_again() {
+    for code in ["order_probably_placed", "duplicate_order"] {
+        let (shop, id) = refused(code).await;
+        assert_eq!(shop.of(id, "concat_ws(' ', status, review_reason)").await, format!("needs_review {code}"));
+        assert_eq!(attempts(&shop).await, ["1 unknown"], "unsettled");
+        let worker = shop.worker(Setup::default()).await;
+        assert!(worker.engine.submit_one(id).await.unwrap().is_none());
+        worker.stop().await;
+        assert_eq!(shop.clean().await.creates, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_nobody_knows_goes_to_a_person_whatever_it_is_made_of() {
+    for code in ["product_unavailable_soon", "zero\u{0}inside", "line\nbreak", "ünbekannt", &"x".repeat(300)] {
+        let (shop, id) = refused(code).await;
+        assert_eq!(shop.status(id).await, "needs_review", "{code:?}");
+        assert_eq!(attempts(&shop).await, ["1 unknown"], "{code:?}");
+        let summary = shop.clean().await;
+        assert_eq!((summary.creates, summary.purchases), (1, 0), "{code:?}");
+        assert_eq!(shop.count("select count(*) from {s}.alerts where rule = 'needs_review' and closed_at is null").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_token_pauses_the_account_fails_no_order_and_goes_on_under_the_same_key() {
+    let shop = Shop::fresh().await;
+    let ids = shop.paid(3).await;
+    let wrong = shop.worker(Setup { token: "wrong".into(), ..Setup::default() }).await;
+    shop.until("select count(*) = 1 from {s}.alerts where rule = 'provider_account_wrong' and closed_at is null").await;
+    shop.until("select max(pauses) >= 2 from {s}.provider_accounts").await;
+    assert_eq!(shop.count("select count(*) from {s}.orders where status not in ('pending', 'submitting')").await, 0);
+    wrong.stop().await;
+    let keys = shop.texts("select order_id || provider_key from {s}.order_attempts order by 1").await;
+    assert!(shop.zinc().summary().unauthorized >= 2);
+    shop.finish().await;
+    shop.bought_once(&ids).await;
+    let after = shop.texts("select order_id || provider_key from {s}.order_attempts order by 1").await;
+    assert!(keys.iter().all(|key| after.contains(key)) && after.len() == 3, "the same keys");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_token_does_not_use_up_the_tries_of_orders() {
+    let shop = Shop::fresh().await;
+    shop.set("calls_max", "3").await;
+    let ids = shop.paid(40).await;
+    let wrong = shop.worker(Setup { token: "wrong".into(), ..Setup::default() }).await;
+    shop.until("select max(pauses) >= 6 from {s}.provider_accounts").await;
+    wrong.stop().await;
+    let given_up = shop.count("select count(*) from {s}.orders where status = 'needs_review'").await;
+    assert!(given_up <= 1, "{given_up} orders given up for a fault of the account");
+    shop.finish().await;
+    let summary = shop.clean().await;
+    assert!(summary.orders_bought_once >= ids.len() as u64 - given_up);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn window_b7_the_last_try_that_is_used_up_calls_a_person_in_the_same_event() {
+    let shop = Shop::faulty(Faults { error_before: 1.0, faults_per_key_max: 99, ..Faults::none() }).await;
+    shop.set("calls_max", "3").await;
+    let id = shop.paid(1).await[0];
+    shop.finish().await;
+    assert_eq!(shop.of(id, "concat_ws(' ', status, review_reason)").await, "needs_review outcome_unknown");
+    let last = shop.text(&format!(
+        "select concat_ws(' ', kind, status_before, status_after, data ->> 'calls') from {{s}}.order_events
+          where order_id = '{id}' order by seq desc limit 1"
+    )).await;
+    assert_eq!(last, "answer_lost submitting needs_review 3");
+    assert_eq!(shop.clean().await.creates, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_refused_again_and_again_end_with_a_person() {
+    let shop = Shop::faulty(Faults { refuse: 1.0, refuse_codes: vec!["internal_error".into()], ..Faults::none() }).await;
+    shop.set("generations_max", "3").await;
+    let id = shop.paid(1).await[0];
+    shop.finish().await;
+    assert_eq!(shop.of(id, "concat_ws(' ', status, review_reason)").await, "needs_review attempts_exhausted");
+    assert_eq!(attempts(&shop).await.len(), 3);
+    assert_eq!(shop.clean().await.purchases, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_listening_costs_no_try_and_no_flood_of_history() {
+    let shop = Shop::fresh().await;
+    let ids = shop.paid(5).await;
+    let worker = shop.worker(Setup { deaf: true, ..Setup::default() }).await;
+    shop.until("select count(*) >= 10 from {s}.order_events where kind = 'claim_released'").await;
+    shop.until("select max(pauses) >= 2 from {s}.provider_accounts").await;
+    worker.stop().await;
+    assert_eq!(shop.count("select count(*) from {s}.order_attempts where calls > 0").await, 0);
+    assert_eq!(shop.count("select count(*) from {s}.orders where status = 'pending'").await, 5);
+    shop.finish().await;
+    assert_eq!(shop.bought_once(&ids).await.creates, 5);
+}
