@@ -3,8 +3,8 @@
 //! Promise: production passes [`Open`], which does nothing; a test passes a gate of its own as an
 //! argument. No environment variable and no global reaches in here.
 
-/// A point in the life of a submission where a crash must be harmless; the numbers are those of
-/// the fault matrix in `docs/FAULTS.md`.
+/// A point in the life of a submission where a crash must be harmless; the numbers name its crash
+/// points in an order of their own, C1 to C22, of which the engine has these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Point {
     /// C6: orders are locked and planned, the intent is not committed.

@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 pub const ITEMS_MAX: usize = 1000;
 /// The largest quantity of one line.
 pub const QUANTITY_MAX: i64 = 100_000;
-/// The longest gift message (`contracts`: Zinc v1, 2.1: 240 characters *and* nine lines).
+/// The longest gift message (Zinc v1 documents 240 characters or nine lines; both are kept).
 pub const GIFT_MESSAGE_CHARS_MAX: usize = 240;
 /// The most lines of a gift message.
 pub const GIFT_MESSAGE_LINES_MAX: usize = 9;

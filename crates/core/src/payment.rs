@@ -44,7 +44,7 @@ pub enum Verdict {
     Mismatch(&'static str),
 }
 
-/// Judges a payment (`contracts`: Stripe, "what paid means"). // G2
+/// Judges a payment on the facts of a PaymentIntent and its latest charge. // G2
 pub fn judge(facts: &PaymentFacts, expected: Expected) -> Verdict {
     if facts.status != "succeeded" {
         return Verdict::Waiting;

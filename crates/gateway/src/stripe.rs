@@ -1,4 +1,4 @@
-//! What Stripe says about a payment, after `contracts/stripe.md`. Reading only.
+//! What Stripe says about a payment, after the documentation of its API v1. Reading only.
 
 mod client;
 mod model;

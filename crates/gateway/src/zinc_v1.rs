@@ -1,4 +1,4 @@
-//! The adapter for Zinc's API v1 with the managed account ("ZMA"), after `contracts/zinc_v1.md`.
+//! The adapter for Zinc's API v1 with the managed account ("ZMA"), after its documentation.
 //!
 //! Promise: what the contract calls documented is relied on; for everything undocumented the worst
 //! case it names is survived. Codes are matched exactly against a closed table, and what is not in

@@ -1,7 +1,7 @@
 -- Purpose: says which PaymentIntent pays an order. A PaymentIntent pays one order, an order has one
 --          that counts. Saying the same again changes nothing.
 -- Locks:   the order, for no key update.
--- Rows:    one payment.
+-- Rows:    one payment, or none with the reason.
 -- Callers: service_role, the service.
 create or replace function :"schema".attach_payment(order_uuid uuid, payment_intent_param text, options jsonb default '{}')
 returns jsonb
@@ -12,7 +12,11 @@ as $$
 declare
   at timestamptz := clock_now();
   locked orders;
+  facts jsonb := jsonb_build_object('order_id', order_uuid, 'payment_intent', payment_intent_param);
 begin
+  if payment_intent_param is null or payment_intent_param !~ '^pi_[A-Za-z0-9_]{1,250}$' then
+    raise exception 'payment_intent_param must be a Stripe PaymentIntent id such as pi_3Abc' using errcode = '22023';
+  end if;
   select * into locked from orders where id = order_uuid for no key update;
   if not found then
     raise exception 'no order %', order_uuid using errcode = 'PT404';
@@ -24,7 +28,14 @@ begin
     return refusal('payment_not_awaited', 'this order does not wait for a payment', null,
       jsonb_build_object('order_id', order_uuid, 'status', locked.status, 'payment_status', locked.payment_status));
   end if;
+  if exists (select from payments as p where p.order_id = order_uuid and p.live) then
+    return refusal('payment_already_attached', 'another PaymentIntent pays this order', 'Cancel the order, or have that one paid.', facts);
+  end if;
   insert into payments (payment_intent, order_id, next_read_at, created_at)
-  values (payment_intent_param, order_uuid, at, at);
+  values (payment_intent_param, order_uuid, at, at)
+  on conflict (payment_intent) do nothing;
+  if not found then
+    return refusal('payment_of_another_order', 'this PaymentIntent pays another order', 'One PaymentIntent pays one order.', facts);
+  end if;
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid);
 end $$;

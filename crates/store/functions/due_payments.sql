@@ -1,5 +1,6 @@
 -- Purpose: the payments of waiting orders that should be read at Stripe now. Taking them moves their
---          next read ahead (5 s, then doubling up to 5 min), so that engines do not all read the same.
+--          next read ahead (5 s, then doubling up to 5 min), so that engines do not all read the same;
+--          what no order waits for any more is not read again.
 -- Locks:   payments, for no key update, skip locked.
 -- Rows:    next_read_at of at most batch_max payments.
 -- Callers: the service's engine.
@@ -14,18 +15,22 @@ declare
 begin
   return query
   with due as (
-    select p.payment_intent from payments as p
-      join orders as o on o.id = p.order_id and o.status = 'pending' and o.hold_reason = 'awaiting_payment'
+    select p.payment_intent, p.order_id from payments as p
      where p.live and p.next_read_at <= at
      order by p.next_read_at limit batch_max
-       for no key update of p skip locked
+       for no key update skip locked
+  ), asked as (
+    select d.payment_intent, o.total_minor, o.currency::text as currency,
+           o.status = 'pending' and o.hold_reason in ('awaiting_payment', 'payment_mismatch') as waits
+      from due as d join orders as o on o.id = d.order_id
   ), taken as (
     update payments as p
        set reads = p.reads + 1,
-           next_read_at = at + least(interval '5 seconds' * power(2, least(p.reads, 10)), interval '5 minutes')
-      from due as d where p.payment_intent = d.payment_intent
-    returning p.order_id, p.payment_intent
+           next_read_at = case when d.waits
+             then at + least(interval '5 seconds' * power(2, least(p.reads, 10)), interval '5 minutes')
+             else 'infinity' end
+      from asked as d where p.payment_intent = d.payment_intent
+    returning p.order_id, p.payment_intent, d.total_minor, d.currency, d.waits
   )
-  select t.order_id, t.payment_intent, o.total_minor, o.currency::text
-    from taken as t join orders as o on o.id = t.order_id;
+  select t.order_id, t.payment_intent, t.total_minor, t.currency from taken as t where t.waits;
 end $$;

@@ -1,7 +1,7 @@
 -- Purpose: stores what Stripe said about payments and releases the orders that are paid: status
 --          succeeded, the whole total received in the order's currency, the order named in the
---          metadata, in the configured mode. Any other succeeded payment is a mismatch: held for a
---          person, nothing is bought. // G2, C1
+--          metadata, in the configured mode. Any other succeeded payment is a mismatch: held, shown
+--          to a person, nothing is bought. It ends when Stripe says otherwise, never by us. // G2, C1
 -- Locks:   orders in id order, for no key update; then their payments.
 -- Rows:    per payment one row; per released or mismatched order one change and one event.
 -- Callers: the service's engine.
@@ -32,16 +32,19 @@ begin
      where r.status = 'succeeded'
      order by id
   ), locked as (
-    select o.id, o.version, r.intent, r.amount,
+    select o.id, o.version, o.hold_reason as held, r.intent, r.amount,
            case when r.livemode is distinct from live_mode then 'livemode'
                 when r.named is distinct from o.id::text then 'order_id'
                 when r.currency is distinct from o.currency::text then 'currency'
                 when r.amount is distinct from o.total_minor then 'amount'
                 when r.spoiled is distinct from false then 'refunded_or_disputed' end as mismatch
       from facts as r
-      join orders as o on o.id = r.id and o.status = 'pending' and o.hold_reason = 'awaiting_payment'
+      join orders as o on o.id = r.id and o.status = 'pending'
+       and o.hold_reason in ('awaiting_payment', 'payment_mismatch')
      order by o.id
        for no key update of o
+  ), news as (
+    select l.* from locked as l where l.mismatch is null or l.held = 'awaiting_payment'
   )
   select array_agg(id) as ids, array_agg(version) as versions,
          array_agg(case when mismatch is null then 'payment_confirmed' else 'payment_mismatched' end) as kinds,
@@ -49,13 +52,16 @@ begin
            then '{"set": {"payment_status": "paid", "hold_reason": null}}'::jsonb
            else jsonb_build_object('mismatch', mismatch, 'set', '{"hold_reason": "payment_mismatch"}'::jsonb) end) as datas,
          array_agg(intent) as intents, array_agg(mismatch) as mismatches
-    into good from locked;
+    into good from news;
   if good.ids is null then
     return;
   end if;
   perform write_events(good.ids, good.versions, good.kinds, array_fill('pending'::text, array[cardinality(good.ids)]),
     array_fill('pending'::text, array[cardinality(good.ids)]), good.datas,
     array_fill(at, array[cardinality(good.ids)]), at, 'engine/' || worker_param, 'options');
+  update payments as p set next_read_at = 'infinity'
+    from unnest(good.intents, good.mismatches) as m (intent, mismatch)
+   where p.payment_intent = m.intent and m.mismatch is null;
   perform open_finding(m.id, 'payment_mismatch', m.intent, jsonb_build_object('mismatch', m.mismatch),
       'engine/' || worker_param, at, 'The payment does not match its order. Compare both at Stripe; nothing is bought until then.')
     from unnest(good.ids, good.intents, good.mismatches) as m (id, intent, mismatch)

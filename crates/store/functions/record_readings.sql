@@ -25,7 +25,7 @@ begin
         as w (id, version, kind, after, zinc_status, cost, settlement, review_reason, hold_reason, delay_ms, fact)
      order by id
   ), locked as (
-    select w.*, o.status as before, o.generation
+    select w.*, o.status as before, o.hold_reason as held, o.generation
       from wanted as w
       join orders as o on o.id = w.id and o.version = w.version and o.status in ('submitted_to_zinc', 'processing')
      order by o.id
@@ -37,7 +37,8 @@ begin
          array_agg(at + delay_ms * interval '1 millisecond') as dues,
          array_agg(jsonb_strip_nulls(coalesce(fact, '{}') || jsonb_build_object('settled_by', settlement))
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
-                'zinc_status', zinc_status, 'cost_minor', cost, 'hold_reason', hold_reason,
+                'zinc_status', zinc_status, 'cost_minor', cost,
+                'hold_reason', case when held is null then hold_reason end,
                 'review_reason', case when after = 'needs_review' then review_reason end))
               || case when after = 'pending' then '{"zinc_request_id": null}'::jsonb else '{}' end)) as datas,
          bool_or(after in ('pending', 'completed', 'failed', 'cancelled') and settlement is null

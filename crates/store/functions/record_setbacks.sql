@@ -25,7 +25,7 @@ begin
         as w (id, token, kind, code, outcome, settlement, after, review_reason, hold_reason, delay_ms)
      order by id
   ), fenced as (
-    select w.*, o.version, a.generation, a.calls, a.outcome as known,
+    select w.*, o.version, o.hold_reason as held, a.generation, a.calls, a.outcome as known,
            w.kind = 'claim_released' and a.calls = 1 and a.outcome = 'open' as unsent
       from wanted as w
       join orders as o on o.id = w.id and o.status = 'submitting'
@@ -48,7 +48,7 @@ begin
          array_agg(jsonb_strip_nulls(jsonb_build_object('code', code, 'settled_by', settlement, 'calls', calls))
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
                 'review_reason', case when final = 'needs_review' then coalesce(review_reason, code) end,
-                'hold_reason', hold_reason)))) as datas,
+                'hold_reason', case when held is null then hold_reason end)))) as datas,
          bool_or(final = 'pending' and settlement is null and not unsent
            or final in ('completed', 'cancelled', 'failed') and settlement is null
            or settlement is not null and (kind = 'claim_released' or outcome is distinct from 'refused')) as unfounded

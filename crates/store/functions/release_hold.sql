@@ -21,7 +21,7 @@ begin
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid);
   end if;
   if locked.hold_reason in ('awaiting_payment', 'payment_mismatch') then
-    return refusal('payment_decides', 'this hold ends by a payment read at Stripe, not by a person', null,
+    return refusal('payment_decides', 'this hold ends by a payment read at Stripe, not by a person', 'It is read again by itself until it is right.',
       jsonb_build_object('order_id', order_uuid, 'hold_reason', locked.hold_reason));
   end if;
   select * into who from event_actor(options);

@@ -16,4 +16,4 @@ create or replace trigger order_items_never_truncated
 
 create or replace trigger findings_kept
   before delete on :"schema".findings for each statement
-  execute function :"schema".refuse_write('findings are evidence and are kept', 'Close a finding instead.');
+  execute function :"schema".refuse_write('findings are evidence and are kept', 'A finding stays as it was found; what was done about it is an event of its order.');

@@ -79,7 +79,7 @@ comment on column :"schema".orders.price_cap_minor is 'Ceiling that the provider
 comment on column :"schema".orders.cost_minor is 'What the purchase really cost, as the provider said.';
 comment on column :"schema".orders.content_digest is 'SHA-256 of the content as placed; tells a repeat from another order.';
 comment on column :"schema".orders.due_at is 'When somebody must look next: claim, lease end, retry, poll or reminder.';
-comment on column :"schema".orders.updated_at is 'Moves on claim, renewal and scheduled re-check only, so that "submitting and older than two minutes" means that nobody looks after it.';
+comment on column :"schema".orders.updated_at is 'Moves with the status, with a lease and with each scheduled look, and on no other edit, so that "submitting and older than two minutes" means that nobody looks after it.';
 
 -- What the claim reads: everything that may be sent, oldest due first.
 create index orders_sendable on :"schema".orders (due_at)
@@ -87,9 +87,6 @@ create index orders_sendable on :"schema".orders (due_at)
 -- What the watch loop reads.
 create index orders_watched on :"schema".orders (due_at)
   where status in ('submitted_to_zinc', 'processing');
--- What waits for its payment.
-create index orders_unpaid on :"schema".orders (due_at)
-  where status = 'pending' and hold_reason = 'awaiting_payment';
 -- What the specification's health query reads, held orders included.
 create index orders_submitting on :"schema".orders (updated_at) where status = 'submitting';
 -- What waits for a person.

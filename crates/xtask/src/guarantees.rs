@@ -94,8 +94,12 @@ fn is_id(word: &str) -> bool {
 
 /// Reads the last cell: names of tests, or `waiting: feature`, or both while a part is missing.
 fn status(cell: &str) -> (Vec<String>, Option<String>) {
-    let (names, waits_for) = match cell.split_once("waiting") {
+    // A test may have "waiting" in its name; a status has a blank or nothing before it.
+    let waiting = cell.match_indices("waiting").map(|(at, _)| cell.split_at(at));
+    let status = waiting.into_iter().find(|(before, _)| !before.ends_with(is_word));
+    let (names, waits_for) = match status {
         Some((names, feature)) => {
+            let feature = feature.trim_start_matches("waiting");
             let feature = feature.trim_matches([':', ' ', '`', '(', ')', '*', '.']);
             let feature = if feature.is_empty() { "not said" } else { feature };
             (names, Some(feature.to_owned()))

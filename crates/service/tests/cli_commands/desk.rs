@@ -150,8 +150,8 @@ impl Desk {
         shown.json()["id"].as_str().unwrap().to_owned()
     }
 
-    /// An order that is paid and whose submission has begun, with a lease of that length.
-    pub async fn submitting(&self, number: &str, lease_ms: u32) -> String {
+    /// An order that is paid, as the payment loop would have found it.
+    pub async fn paid(&self, number: &str) -> String {
         let id = self.placed(number).await;
         let intent = format!("pi_{}", id.replace('-', ""));
         self.sql(&format!("select attach_payment('{id}', '{intent}')")).await;
@@ -160,6 +160,12 @@ impl Desk {
                array[1530::bigint], array['GBP'], array[false], array['{id}'], array[false])"
         ))
         .await;
+        id
+    }
+
+    /// An order whose submission has begun, with a lease of that length.
+    pub async fn submitting(&self, number: &str, lease_ms: u32) -> String {
+        let id = self.paid(number).await;
         self.sql(&format!(
             "select c.* from lock_due_orders('zinc_v1', 1, '{id}') as o cross join lateral
                commit_intents('zinc_v1', 't', gen_random_uuid(), {lease_ms}, {lease_ms} / 2, 82800000,
@@ -189,5 +195,5 @@ pub fn order(number: &str) -> Value {
 
 /// Several good orders as JSON lines.
 pub fn lines(numbers: &[&str]) -> String {
-    numbers.iter().map(|number| format!("{}\n", order(number))).collect()
+    numbers.iter().map(|number| order(number).to_string() + "\n").collect()
 }

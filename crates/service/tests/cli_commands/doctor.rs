@@ -47,7 +47,7 @@ async fn every_fault_of_a_bad_ground_has_its_sentence_and_its_remedy() {
     desk.submitting("left", 2).await;
     desk.sql(&format!("alter database {} set track_functions = 'none'", desk.database)).await;
     desk.sql(&format!("alter database {} set synchronous_commit = 'off'", desk.database)).await;
-    desk.sql("alter function setting_number(text) cost 7").await;
+    desk.sql("alter function setting_number(text) volatile").await;
     desk.by_force("update orders set updated_at = now() - interval '5 minutes'").await;
     desk.sql("insert into provider_accounts (provider, paused_until) values ('zinc_v1', now() + interval '1 hour')").await;
     let wrong = wrong(&desk.types(&["doctor", "--json"]).await.ends(3));

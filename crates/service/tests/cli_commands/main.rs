@@ -5,5 +5,6 @@ mod desk;
 mod doctor;
 mod import;
 mod orders;
+mod serve;
 mod up;
 mod verify;

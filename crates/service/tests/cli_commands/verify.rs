@@ -53,7 +53,7 @@ async fn what_was_changed_by_force_is_named_with_order_and_rule() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_protected_function_is_drift() {
     let desk = three().await;
-    desk.sql("alter function setting_number(text) cost 7").await;
+    desk.sql("alter function setting_number(text) volatile").await;
     let said = desk.types(&["verify", "--json"]).await;
     let drift = said.json()["drift"].to_string();
     assert!(said.code == Some(3) && drift.contains("setting_number"), "{said:?}");
