@@ -3,12 +3,15 @@
 //! Promise: the whole installation is one transaction, made by a role that need not be a superuser;
 //! doing it twice changes nothing; nothing that somebody else made is touched. // G21, G38
 
-use crate::sql::{FUNCTIONS, GUARDS, MIGRATIONS, Names};
+use crate::sql::{FUNCTIONS, MIGRATIONS, Names};
+use crate::transact::Transaction;
 use crate::{Error, Store};
-use orders_core::state::EDGES;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use tokio_postgres::types::Type;
+
+mod script;
+
+pub use script::script;
 
 /// What an installation did.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -34,17 +37,6 @@ pub fn names(schema: &str) -> Result<Names, Error> {
     })
 }
 
-/// Everything that an installation runs, as one text that a person can read and run with `psql`.
-pub fn script(schema: &str) -> Result<String, Error> {
-    let names = names(schema)?;
-    let mut text = roles(&names, true);
-    for (name, file) in MIGRATIONS.iter().chain(FUNCTIONS).chain(GUARDS) {
-        let _ = write!(text, "\n-- {name}.sql\n{}", names.render(file));
-    }
-    text.push_str(&edges(&names));
-    Ok(text)
-}
-
 /// Installs or updates the shop. `store` must be connected as a role that may create roles and
 /// objects; it becomes the owner for the length of this transaction only (ruling 27).
 pub async fn install(store: &Store) -> Result<Installed, Error> {
@@ -56,21 +48,13 @@ pub async fn install(store: &Store) -> Result<Installed, Error> {
                 // The one advisory lock of the system: two installers at once, within a transaction.
                 tx.execute("select pg_catalog.pg_advisory_xact_lock(7014091)").await?;
                 tx.execute("set local lock_timeout = '1s'").await?;
-                let modern = server_version(tx).await? >= 160_000;
+                check_server(tx).await?;
                 refuse_foreign_objects(tx, &names).await?;
-                tx.execute(&roles(&names, modern)).await?;
+                tx.execute(&script::roles(&names)).await?;
+                tx.execute(&script::become_owner(&names)).await?;
                 let migrations = migrate(tx, &names).await?;
-                for (name, file) in FUNCTIONS {
-                    tx.execute(&names.render(file)).await?;
-                    tx.execute(&closed(&names, name)).await?;
-                }
-                for (_, file) in GUARDS {
-                    tx.execute(&names.render(file)).await?;
-                }
-                tx.execute(&closed(&names, "refuse_write")).await?;
-                tx.execute(&edges(&names)).await?;
-                protect(tx, &names).await?;
-                tx.execute(&give_back(&names)).await?;
+                tx.execute(&script::functions_and_guards(&names)).await?;
+                tx.execute(&script::give_back(&names)).await?;
                 Ok(Installed {
                     migrations,
                     functions: FUNCTIONS.len(),
@@ -81,9 +65,7 @@ pub async fn install(store: &Store) -> Result<Installed, Error> {
         .await
 }
 
-use crate::transact::Transaction;
-
-async fn server_version(tx: &Transaction) -> Result<i32, Error> {
+async fn check_server(tx: &Transaction) -> Result<(), Error> {
     let rows = tx.query("select current_setting('server_version_num')::int4", &[]).await?;
     let version: i32 = rows.first().map_or(0, |row| row.get(0));
     if version < 150_000 {
@@ -92,7 +74,7 @@ async fn server_version(tx: &Transaction) -> Result<i32, Error> {
             version / 10_000
         )));
     }
-    Ok(version)
+    Ok(())
 }
 
 /// Tables and functions of ours that somebody else owns: a name that is taken is not ours to touch
@@ -149,61 +131,6 @@ async fn refuse_foreign_objects(tx: &Transaction, names: &Names) -> Result<(), E
     )))
 }
 
-/// Roles, and the owner's right to create for the length of this transaction. Roles belong to the
-/// whole server, so that another shop's installer may make the same one at the same time; a
-/// superuser needs no membership.
-fn roles(names: &Names, modern: bool) -> String {
-    let Names { schema, owner, app } = names;
-    let mut text = String::new();
-    for (role, kind) in [
-        (owner.as_str(), "nologin"),
-        (app.as_str(), "login"),
-        ("anon", "nologin"),
-        ("authenticated", "nologin"),
-        ("service_role", "nologin"),
-    ] {
-        let _ = writeln!(
-            text,
-            "do $$ begin if not exists (select from pg_roles where rolname = '{role}') then \
-             create role \"{role}\" {kind}; end if; \
-             exception when duplicate_object or unique_violation then null; end $$;"
-        );
-    }
-    let with = if modern { " with inherit true, set true" } else { "" };
-    let _ = write!(
-        text,
-        "create schema if not exists \"{schema}\";\n\
-         do $$ begin if not (select rolsuper from pg_roles where rolname = current_user) then \
-         grant \"{owner}\" to current_user{with}; end if; end $$;\n\
-         revoke create on schema \"{schema}\" from public;\n\
-         grant usage, create on schema \"{schema}\" to \"{owner}\";\n\
-         set local role \"{owner}\";\n\
-         set local search_path = \"{schema}\", pg_temp;\n"
-    );
-    text
-}
-
-/// Ends the installer's membership in the owner.
-fn give_back(names: &Names) -> String {
-    let Names { schema, owner, app } = names;
-    format!(
-        "reset role;\n\
-         grant usage on schema \"{schema}\" to service_role, \"{app}\";\n\
-         revoke create on schema \"{schema}\" from \"{owner}\";\n\
-         do $$ begin if not (select rolsuper from pg_roles where rolname = current_user) then \
-         revoke \"{owner}\" from current_user; end if; end $$;\n"
-    )
-}
-
-/// Closes a function to everybody: PostgreSQL and Supabase both open new functions by default.
-fn closed(names: &Names, function: &str) -> String {
-    format!(
-        "revoke all on function \"{}\".{function} from public, anon, authenticated, service_role, \
-         \"{}\"",
-        names.schema, names.app
-    )
-}
-
 async fn migrate(tx: &Transaction, names: &Names) -> Result<Vec<String>, Error> {
     let mut applied = Vec::new();
     for (version, (name, file)) in (0_i32..).zip(MIGRATIONS) {
@@ -240,68 +167,28 @@ async fn migrate(tx: &Transaction, names: &Names) -> Result<Vec<String>, Error> 
     Ok(applied)
 }
 
-/// The edges, generated from `orders_core::state`: the constraint that refuses, and the readable
-/// twin. The constraint is one array, because every statement reads it anew: as a list of pairs it
-/// cost a single call a fifth of its time. It is replaced only when it differs, first not valid, then validated, so that
-/// no long lock is needed on a large table. // G10
-fn edges(names: &Names) -> String {
-    let schema = &names.schema;
-    let mut pairs = String::new();
-    let mut rows = String::new();
-    for edge in &EDGES {
-        let comma = if pairs.is_empty() { "" } else { "," };
-        let (before, after) = (edge.before_name(), edge.after.name());
-        let _ = write!(pairs, "{comma}{before}>{after}");
-        let _ =
-            write!(rows, "{comma}('{before}', '{after}', '{}')", edge.meaning.replace('\'', "''"));
-    }
-    let digest = Sha256::digest(&pairs).iter().take(8).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    format!(
-        "do $edges$ begin
-           if not exists (select from pg_constraint where conname = 'orders_edge_known'
-               and conrelid = '\"{schema}\".orders'::regclass
-               and obj_description(oid, 'pg_constraint') = 'edges {digest}') then
-             alter table \"{schema}\".orders drop constraint if exists orders_edge_known;
-             alter table \"{schema}\".orders add constraint orders_edge_known
-               check (status_before || '>' || status = any ('{{{pairs}}}')) not valid;
-             alter table \"{schema}\".orders validate constraint orders_edge_known;
-             comment on constraint orders_edge_known on \"{schema}\".orders is 'edges {digest}';
-             delete from \"{schema}\".order_edges;
-             insert into \"{schema}\".order_edges (status_before, status_after, meaning) values {rows};
-           end if;
-         end $edges$;\n"
-    )
-}
-
-/// The digest of each function as the catalogue has it: source, arguments, settings, owner's rights.
-/// Nothing in it depends on the reader's `search_path`, as `regprocedure` and
-/// `pg_get_functiondef` would.
-const DIGESTS: &str = "select p.proname || '(' || coalesce((
-         select string_agg(case when t.typnamespace = p.pronamespace then t.typname else format_type(t.oid, null) end, ',' order by a.at)
-           from unnest(p.proargtypes) with ordinality as a (type, at) join pg_type as t on t.oid = a.type), '') || ')' as signature,
-       sha256(convert_to(concat_ws(E'\\x1f', p.proname, p.prosrc, pg_get_function_sqlbody(p.oid), p.provolatile, p.proretset,
-         p.prosecdef, p.proconfig::text, p.proargnames::text, p.proargmodes::text, pg_get_expr(p.proargdefaults, 0), (
-           select string_agg(t.typname, ',' order by a.at)
-             from unnest(coalesce(p.proallargtypes, p.proargtypes) || p.prorettype) with ordinality as a (type, at)
-             join pg_type as t on t.oid = a.type)), 'UTF8')) as digest
-  from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
- where n.nspname = $1 and p.proowner::regrole::text = $2";
-
-async fn protect(tx: &Transaction, names: &Names) -> Result<(), Error> {
-    let schema = &names.schema;
-    tx.execute(&format!("delete from \"{schema}\".protected_functions")).await?;
-    tx.query(
-        &format!(
-            "insert into \"{schema}\".protected_functions (signature, digest, release)
-             select d.signature, d.digest, $3 from ({DIGESTS}) as d"
-        ),
-        &[(&names.schema, Type::TEXT), (&names.owner, Type::TEXT), (&RELEASE, Type::TEXT)],
-    )
-    .await?;
-    Ok(())
+/// Sets a setting of the shop, as the role that installs: it changes how every engine works.
+pub async fn set(store: &Store, name: &str, value: &str) -> Result<(), Error> {
+    let names = names(store.schema())?;
+    let (name, value) = (name.to_owned(), value.to_owned());
+    store
+        .transact("schema.set", move |tx| {
+            let (names, name, value) = (names.clone(), name.clone(), value.clone());
+            Box::pin(async move {
+                tx.execute(&script::become_owner(&names)).await?;
+                let rows = tx
+                    .query(
+                        "update settings set value = $2 where name = $1 returning 1",
+                        &[(&name, Type::TEXT), (&value, Type::TEXT)],
+                    )
+                    .await?;
+                if rows.is_empty() {
+                    return Err(Error::BadGround(format!("there is no setting {name}")));
+                }
+                tx.execute(&script::give_back(&names)).await
+            })
+        })
+        .await
 }
 
 /// What differs between the installed functions and what this release protected, as sentences.
@@ -316,11 +203,12 @@ pub async fn drift(store: &Store) -> Result<Vec<String>, Error> {
                              when f.signature is null then 'was not released'
                              else 'is not as released' end
                    from \"{}\".protected_functions as f
-                   full join ({DIGESTS}) as d on d.signature = f.signature
+                   full join ({}) as d on d.signature = f.signature
                   where f.digest is distinct from d.digest order by 1",
-                names.schema
+                names.schema,
+                script::digests(&names)
             ),
-            &[(&names.schema, Type::TEXT), (&names.owner, Type::TEXT)],
+            &[],
         )
         .await?;
     Ok(rows

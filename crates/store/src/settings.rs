@@ -67,23 +67,3 @@ fn secret(hex: &str) -> Result<ShopSecret, Error> {
         Error::BadGround("the setting shop_secret must be 64 hex digits or more".into())
     })
 }
-
-/// Sets a setting; for the role that installs, because it changes how every engine works.
-pub async fn set(store: &Store, name: &str, value: &str) -> Result<(), Error> {
-    let sql =
-        store.in_schema("update {schema}.settings set value = $2 where name = $1 returning 1");
-    let rows = store
-        .query(
-            "settings.set",
-            &sql,
-            &[
-                (&name, tokio_postgres::types::Type::TEXT),
-                (&value, tokio_postgres::types::Type::TEXT),
-            ],
-        )
-        .await?;
-    if rows.is_empty() {
-        return Err(Error::BadGround(format!("there is no setting {name}")));
-    }
-    Ok(())
-}

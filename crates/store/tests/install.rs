@@ -108,6 +108,12 @@ async fn installs(database: &str, schema: &str, role: &str, admin: &Store) {
     let first = schema::install(&migrator).await.unwrap();
     assert!(!first.migrations.is_empty());
     assert_eq!(schema::install(&migrator).await.unwrap().migrations, Vec::<String>::new());
+    schema::set(&migrator, "poll_ms", "1234").await.unwrap();
+    assert!(
+        sentence(schema::set(&migrator, "nonsense", "1").await).contains("no setting nonsense")
+    );
+    let set = format!("select value from {schema}.settings where name = 'poll_ms'");
+    assert_eq!(value(admin, &set).await, "1234");
     let owner = format!("{schema}_orders_owner");
     // From PostgreSQL 16 on the maker of a role keeps the right to grant it. That gives him none of
     // its rights until he grants it to himself; verify reports him.
@@ -268,4 +274,22 @@ async fn two_installers_at_once_both_succeed() {
     done.sort_unstable();
     assert_eq!(done[0], 0);
     assert!(done[1] > 0);
+}
+
+#[tokio::test]
+async fn the_printed_script_installs_the_same_shop_and_twice_from_the_program_changes_nothing() {
+    let (printed, made) = (fresh_database().await, Shop::fresh().await);
+    let admin = store(&printed, "postgres", "public");
+    let script = schema::script("public").unwrap();
+    let shop = Shop { database: printed, schema: "public".into(), app: admin.clone(), admin };
+    shop.session("postgres").await.batch_execute(&script).await.unwrap();
+    assert_eq!(catalogue_without_secret(&shop).await, catalogue_without_secret(&made).await);
+    assert_eq!(schema::drift(&shop.admin).await.unwrap(), Vec::<String>::new());
+    assert_eq!(schema::install(&shop.admin).await.unwrap().migrations, Vec::<String>::new());
+}
+
+/// The catalogue but for the settings, of which the shop's secret is another in each shop.
+async fn catalogue_without_secret(shop: &Shop) -> Vec<String> {
+    let all = catalogue(shop).await;
+    all.lines().filter(|line| !line.starts_with("s shop_secret")).map(str::to_owned).collect()
 }

@@ -13,7 +13,7 @@ use crate::app::{Database, DatabaseArgs};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use orders_sandbox::{Faults, Options, Running, World};
-use orders_store::{Store, read, schema, settings};
+use orders_store::{Store, read, schema};
 use serde_json::Value;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -154,7 +154,7 @@ async fn hurry(admin: &Store) -> anyhow::Result<()> {
         ("renew_first_ms", "300"),
         ("account_pause_ms", "1000"),
     ] {
-        settings::set(admin, name, value).await?;
+        schema::set(admin, name, value).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::app::DatabaseArgs;
 use anyhow::bail;
 use clap::Args;
-use orders_store::{schema, settings};
+use orders_store::schema;
 use std::process::ExitCode;
 
 /// Install or update the shop's tables and functions, in one transaction; twice changes nothing.
@@ -33,7 +33,7 @@ impl Migrate {
             let Some((name, value)) = pair.split_once('=') else {
                 bail!("--set {pair}: write name=value")
             };
-            settings::set(&admin, name, value).await?;
+            schema::set(&admin, name, value).await?;
         }
         match installed.migrations.as_slice() {
             [] => println!("The schema {} is as this release wants it.", self.database.schema),

@@ -12,7 +12,7 @@ pub mod worker;
 use orders_embedded::testing::shared_cluster;
 use orders_sandbox::zinc::{Event, Summary};
 use orders_sandbox::{Faults, Line, Options, Running, World};
-use orders_store::{Store, StoreOptions, schema, settings};
+use orders_store::{Store, StoreOptions, schema};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -120,7 +120,7 @@ impl Shop {
 
     /// Changes a setting; engines that start later read it.
     pub async fn set(&self, name: &str, value: &str) {
-        settings::set(&self.admin, name, value).await.expect("a setting");
+        schema::set(&self.admin, name, value).await.expect("a setting");
     }
 
     /// The provider.

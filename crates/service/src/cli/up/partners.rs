@@ -5,7 +5,7 @@ use crate::app::PartnerArgs;
 use crate::cli::output::tell;
 use orders_core::order::Retailer;
 use orders_sandbox::{Error, Options, Running, World, stripe, zinc};
-use orders_store::{Store, settings};
+use orders_store::{Store, schema};
 use std::path::Path;
 
 /// Starts them; when the port is taken, on a free one.
@@ -34,7 +34,7 @@ pub async fn hurry(admin: &Store) -> anyhow::Result<()> {
         ("renew_first_ms", "300"),
         ("account_pause_ms", "1000"),
     ] {
-        settings::set(admin, name, value).await?;
+        schema::set(admin, name, value).await?;
     }
     Ok(())
 }
