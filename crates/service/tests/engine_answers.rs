@@ -66,16 +66,24 @@ async fn an_answer_with_another_orders_id_ends_bought_once_or_with_a_person() {
     assert!(summary.faults[&Fault::WrongId] >= 2, "{:?}", summary.faults);
     assert_eq!(summary.orders_bought_once, ids.len() as u64);
     let ends = shop.ends().await;
-    let known = ["completed", "needs_review request_of_another_order", "needs_review outcome_unknown", "needs_review invalid_request_id"];
+    let known = [
+        "completed",
+        "needs_review request_of_another_order",
+        "needs_review outcome_unknown",
+        "needs_review invalid_request_id",
+    ];
     assert!(ends.keys().all(|end| known.contains(&end.as_str())), "{ends:?}");
     assert!(ends.get("completed").is_some_and(|count| *count >= 3), "{ends:?}");
-    let findings = shop.count("select count(*) from {s}.findings where kind = 'request_id_of_another_order'").await;
+    let findings = shop
+        .count("select count(*) from {s}.findings where kind = 'request_id_of_another_order'")
+        .await;
     assert!(findings > 0 || ends.len() > 1, "nobody was told");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_whose_answers_are_all_lost_is_found_in_the_providers_list() {
-    let faults = Faults { drop_answer: 1.0, faults_per_key_max: 99, list_gap: 0.3, ..Faults::none() };
+    let faults =
+        Faults { drop_answer: 1.0, faults_per_key_max: 99, list_gap: 0.3, ..Faults::none() };
     let shop = Shop::faulty(faults).await;
     let ids = shop.paid(10).await;
     let mut setup = Setup::default();
@@ -90,7 +98,12 @@ async fn a_purchase_whose_answers_are_all_lost_is_found_in_the_providers_list() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_at_once_still_buys_each_order_once() {
-    let faults = Faults { fail_later: 0.2, fail_codes: vec!["zma_temporarily_overloaded".into()], seed: 11, ..Faults::demo() };
+    let faults = Faults {
+        fail_later: 0.2,
+        fail_codes: vec!["zma_temporarily_overloaded".into()],
+        seed: 11,
+        ..Faults::demo()
+    };
     let shop = Shop::faulty(faults).await;
     shop.set("generations_max", "50").await;
     let ids = shop.paying(40).await;

@@ -26,7 +26,10 @@ async fn attempts(shop: &Shop) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_final_refusal_owes_the_customer_his_money() {
     let (shop, id) = refused("max_price_exceeded").await;
-    assert_eq!(shop.of(id, "concat_ws(' ', status, review_reason)").await, "needs_review refund_owed");
+    assert_eq!(
+        shop.of(id, "concat_ws(' ', status, review_reason)").await,
+        "needs_review refund_owed"
+    );
     assert_eq!(attempts(&shop).await, ["1 refused key_used_up"]);
     let summary = shop.clean().await;
     assert_eq!((summary.creates, summary.purchases), (1, 0));
@@ -63,7 +66,10 @@ async fn an_empty_wallet_holds_the_order_until_a_person_funds_it() {
 async fn a_purchase_that_was_probably_made_is_never_sent_again() {
     for code in ["order_probably_placed", "duplicate_order"] {
         let (shop, id) = refused(code).await;
-        assert_eq!(shop.of(id, "concat_ws(' ', status, review_reason)").await, format!("needs_review {code}"));
+        assert_eq!(
+            shop.of(id, "concat_ws(' ', status, review_reason)").await,
+            format!("needs_review {code}")
+        );
         assert_eq!(attempts(&shop).await, ["1 unknown"], "unsettled");
         let worker = shop.worker(Setup::default()).await;
         assert!(worker.engine.submit_one(id).await.unwrap().is_none());
@@ -74,13 +80,25 @@ async fn a_purchase_that_was_probably_made_is_never_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_that_nobody_knows_goes_to_a_person_whatever_it_is_made_of() {
-    for code in ["product_unavailable_soon", "zero\u{0}inside", "line\nbreak", "ünbekannt", &"x".repeat(300)] {
+    for code in [
+        "product_unavailable_soon",
+        "zero\u{0}inside",
+        "line\nbreak",
+        "ünbekannt",
+        &"x".repeat(300),
+    ] {
         let (shop, id) = refused(code).await;
         assert_eq!(shop.status(id).await, "needs_review", "{code:?}");
         assert_eq!(attempts(&shop).await, ["1 unknown"], "{code:?}");
         let summary = shop.clean().await;
         assert_eq!((summary.creates, summary.purchases), (1, 0), "{code:?}");
-        assert_eq!(shop.count("select count(*) from {s}.alerts where rule = 'needs_review' and closed_at is null").await, 1);
+        assert_eq!(
+            shop.count(
+                "select count(*) from {s}.alerts where rule = 'needs_review' and closed_at is null"
+            )
+            .await,
+            1
+        );
     }
 }
 
@@ -91,13 +109,19 @@ async fn a_wrong_token_pauses_the_account_fails_no_order_and_goes_on_under_the_s
     let wrong = shop.worker(Setup { token: "wrong".into(), ..Setup::default() }).await;
     shop.until("select count(*) = 1 from {s}.alerts where rule = 'provider_account_wrong' and closed_at is null").await;
     shop.until("select max(pauses) >= 2 from {s}.provider_accounts").await;
-    assert_eq!(shop.count("select count(*) from {s}.orders where status not in ('pending', 'submitting')").await, 0);
+    assert_eq!(
+        shop.count("select count(*) from {s}.orders where status not in ('pending', 'submitting')")
+            .await,
+        0
+    );
     wrong.stop().await;
-    let keys = shop.texts("select order_id || provider_key from {s}.order_attempts order by 1").await;
+    let keys =
+        shop.texts("select order_id || provider_key from {s}.order_attempts order by 1").await;
     assert!(shop.zinc().summary().unauthorized >= 2);
     shop.finish().await;
     shop.bought_once(&ids).await;
-    let after = shop.texts("select order_id || provider_key from {s}.order_attempts order by 1").await;
+    let after =
+        shop.texts("select order_id || provider_key from {s}.order_attempts order by 1").await;
     assert!(keys.iter().all(|key| after.contains(key)) && after.len() == 3, "the same keys");
 }
 
@@ -109,7 +133,8 @@ async fn a_wrong_token_does_not_use_up_the_tries_of_orders() {
     let wrong = shop.worker(Setup { token: "wrong".into(), ..Setup::default() }).await;
     shop.until("select max(pauses) >= 6 from {s}.provider_accounts").await;
     wrong.stop().await;
-    let given_up = shop.count("select count(*) from {s}.orders where status = 'needs_review'").await;
+    let given_up =
+        shop.count("select count(*) from {s}.orders where status = 'needs_review'").await;
     assert!(given_up <= 1, "{given_up} orders given up for a fault of the account");
     shop.finish().await;
     let summary = shop.clean().await;
@@ -118,11 +143,15 @@ async fn a_wrong_token_does_not_use_up_the_tries_of_orders() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn window_b7_the_last_try_that_is_used_up_calls_a_person_in_the_same_event() {
-    let shop = Shop::faulty(Faults { error_before: 1.0, faults_per_key_max: 99, ..Faults::none() }).await;
+    let shop =
+        Shop::faulty(Faults { error_before: 1.0, faults_per_key_max: 99, ..Faults::none() }).await;
     shop.set("calls_max", "3").await;
     let id = shop.paid(1).await[0];
     shop.finish().await;
-    assert_eq!(shop.of(id, "concat_ws(' ', status, review_reason)").await, "needs_review outcome_unknown");
+    assert_eq!(
+        shop.of(id, "concat_ws(' ', status, review_reason)").await,
+        "needs_review outcome_unknown"
+    );
     let last = shop.text(&format!(
         "select concat_ws(' ', kind, status_before, status_after, data ->> 'calls') from {{s}}.order_events
           where order_id = '{id}' order by seq desc limit 1"
@@ -133,11 +162,19 @@ async fn window_b7_the_last_try_that_is_used_up_calls_a_person_in_the_same_event
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_are_refused_again_and_again_end_with_a_person() {
-    let shop = Shop::faulty(Faults { refuse: 1.0, refuse_codes: vec!["internal_error".into()], ..Faults::none() }).await;
+    let shop = Shop::faulty(Faults {
+        refuse: 1.0,
+        refuse_codes: vec!["internal_error".into()],
+        ..Faults::none()
+    })
+    .await;
     shop.set("generations_max", "3").await;
     let id = shop.paid(1).await[0];
     shop.finish().await;
-    assert_eq!(shop.of(id, "concat_ws(' ', status, review_reason)").await, "needs_review attempts_exhausted");
+    assert_eq!(
+        shop.of(id, "concat_ws(' ', status, review_reason)").await,
+        "needs_review attempts_exhausted"
+    );
     assert_eq!(attempts(&shop).await.len(), 3);
     assert_eq!(shop.clean().await.purchases, 0);
 }

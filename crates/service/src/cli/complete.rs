@@ -15,8 +15,6 @@ use std::process::ExitCode;
 
 Exit code 3: refused (a worker is at it, another request id is known, nothing was bought …).")]
 pub struct Complete {
-    #[command(flatten)]
-    database: DatabaseArgs,
     /// The order, by id or number.
     #[arg(value_name = "ID|NUMBER")]
     order: String,
@@ -29,6 +27,8 @@ pub struct Complete {
     /// The function's answer as one JSON document.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 impl Complete {

@@ -41,7 +41,7 @@ pub struct Demo {
 }
 
 /// The whole demonstration ends by then, good or not.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_mins(10);
 
 impl Demo {
     /// Runs the demonstration; succeeds only if everything holds.
@@ -51,6 +51,7 @@ impl Demo {
         let database = DatabaseArgs {
             database_url: None,
             migrate_database_url: None,
+            database_ca: None,
             schema: "public".into(),
             data_dir: Some(folder.path.join("database")),
             postgres: self.postgres.clone(),

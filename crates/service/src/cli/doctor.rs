@@ -24,11 +24,11 @@ use std::process::ExitCode;
 
 Exit code 3: something is wrong.")]
 pub struct Doctor {
-    #[command(flatten)]
-    database: DatabaseArgs,
     /// One JSON document.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 impl Doctor {

@@ -42,8 +42,6 @@ order_number, kind, reason. Correct the orders and import again: what stands is 
 
 Exit code 3: some orders were not placed. Exit code 1: stopped before the end; run it again.")]
 pub struct Import {
-    #[command(flatten)]
-    database: DatabaseArgs,
     /// The file; `-` reads standard input (jsonl only).
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -70,6 +68,8 @@ pub struct Import {
     /// The summary as one JSON document.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 // Each name was checked against the list that it is looked up in.

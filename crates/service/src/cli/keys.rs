@@ -27,14 +27,14 @@ enum Action {
   atomic-orders keys add --note 'web shop'
   KEY=$(atomic-orders keys add --note 'nightly job')     only the key goes to standard output")]
 struct Add {
-    #[command(flatten)]
-    database: DatabaseArgs,
     /// What it is for.
     #[arg(long, default_value = "", value_name = "TEXT")]
     note: String,
     /// One JSON document: key, prefix, role, note.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 impl Keys {

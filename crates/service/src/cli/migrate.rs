@@ -9,14 +9,14 @@ use std::process::ExitCode;
 /// Install or update the shop's tables and functions, in one transaction; twice changes nothing.
 #[derive(Debug, Args)]
 pub struct Migrate {
-    #[command(flatten)]
-    database: DatabaseArgs,
     /// Print the SQL instead of running it.
     #[arg(long)]
     print: bool,
     /// Set a setting of the shop: name=value. May be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 impl Migrate {

@@ -48,8 +48,6 @@ enum Action {
 /// Which orders.
 #[derive(Debug, Args)]
 struct List {
-    #[command(flatten)]
-    database: DatabaseArgs,
     /// Only orders with this status.
     #[arg(long, value_parser = PossibleValuesParser::new(Status::ALL.map(Status::name)))]
     status: Option<String>,
@@ -68,41 +66,43 @@ struct List {
     /// JSON lines: one order per line.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// One order.
 #[derive(Debug, Args)]
 struct One {
-    #[command(flatten)]
-    database: DatabaseArgs,
     /// The order, by id or number.
     #[arg(value_name = "ID|NUMBER")]
     order: String,
     /// JSON: one document for `show`, one event per line for `history`.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// A decision about one order.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit code 3: refused, with the reason; nothing was changed.")]
 struct Decide {
-    #[command(flatten)]
-    one: One,
     /// Why; it stays in the history.
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    #[command(flatten)]
+    one: One,
 }
 
 /// A hold of one order.
 #[derive(Debug, Args)]
 struct Hold {
-    #[command(flatten)]
-    decide: Decide,
     /// What sort of hold it is.
     #[arg(long = "as", default_value = "operator",
           value_parser = PossibleValuesParser::new(["operator", "disputed", "scheduled"]))]
     sort: String,
+    #[command(flatten)]
+    decide: Decide,
 }
 
 impl Orders {

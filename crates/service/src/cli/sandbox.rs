@@ -12,7 +12,7 @@ pub struct Sandbox {
     /// The port; 0 takes a free one.
     #[arg(long, default_value_t = 4010)]
     port: u16,
-    /// Misbehaviour: none, demo, demo,seed=7,drop_answer=0.2, or JSON.
+    /// Misbehaviour: `none`, `demo`, `demo,seed=7,drop_answer=0.2`, or JSON.
     #[arg(long, default_value = "none")]
     faults: Faults,
     /// How long the fake provider takes for an order, in milliseconds.

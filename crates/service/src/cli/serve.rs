@@ -28,6 +28,9 @@ use tokio_util::sync::CancellationToken;
   DATABASE_URL=… atomic-orders serve --listen 127.0.0.1:9000      engines run elsewhere
   atomic-orders keys add --note 'web shop'                        a key for callers")]
 pub struct Serve {
+    /// Run an engine's loops too.
+    #[arg(long)]
+    work: bool,
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
@@ -36,9 +39,6 @@ pub struct Serve {
     engine: EngineArgs,
     #[command(flatten)]
     http: HttpArgs,
-    /// Run an engine's loops too.
-    #[arg(long)]
-    work: bool,
 }
 
 /// Where and for whom the server answers.

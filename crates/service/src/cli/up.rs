@@ -42,18 +42,18 @@ pub struct Up {
     /// Which PostgreSQL to run: automatic, installed, carried, or a folder of programs.
     #[arg(long, env = "ORDERS_POSTGRES", default_value = "automatic", value_name = "WHICH")]
     postgres: orders_embedded::Source,
-    #[command(flatten)]
-    http: HttpArgs,
-    #[command(flatten)]
-    partners: PartnerArgs,
-    #[command(flatten)]
-    engine: EngineArgs,
     /// The port of the sandbox partners; 0 takes a free one.
     #[arg(long, default_value_t = 4010)]
     sandbox_port: u16,
     /// Place and pay the demonstration's invoices, if the shop is empty.
     #[arg(long)]
     with_invoices: bool,
+    #[command(flatten)]
+    http: HttpArgs,
+    #[command(flatten)]
+    partners: PartnerArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 impl Up {

@@ -23,14 +23,14 @@ use std::process::ExitCode;
 
 Exit code 3: something is broken.")]
 pub struct Verify {
-    #[command(flatten)]
-    database: DatabaseArgs,
     /// How many orders are checked at once.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     page_size: i32,
     /// One JSON document.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// What was found.

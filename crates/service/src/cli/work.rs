@@ -10,15 +10,15 @@ use tokio_util::sync::CancellationToken;
 /// Run an engine: claims, buys, records, recovers. Any number may run side by side.
 #[derive(Debug, Args)]
 pub struct Work {
+    /// Die at a crash point, for tests.
+    #[arg(long, hide = true)]
+    die_at: Option<DieAt>,
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
     partners: PartnerArgs,
     #[command(flatten)]
     engine: EngineArgs,
-    /// Die at a crash point, for tests.
-    #[arg(long, hide = true)]
-    die_at: Option<DieAt>,
 }
 
 impl Work {

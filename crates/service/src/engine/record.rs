@@ -237,11 +237,14 @@ impl Engine {
     /// Pauses the account when an answer asks for it, longer each time while nobody is reached.
     async fn pause_account(&self, batch: &[Decided]) {
         let pause = |one: &Decided| match &one.consequence {
-            Consequence::Setback(setback) => setback.pause.map(|pause| (pause, setback.code.clone())),
+            Consequence::Setback(setback) => {
+                setback.pause.map(|pause| (pause, setback.code.clone()))
+            }
             Consequence::Accept(_) => None,
         };
         let heard = |one: &Decided| {
-            matches!(one.call.answer, Answer::Accepted { .. } | Answer::Refused(_)) && pause(one).is_none()
+            matches!(one.call.answer, Answer::Accepted { .. } | Answer::Refused(_))
+                && pause(one).is_none()
         };
         if batch.iter().any(heard) {
             self.trouble.store(0, Ordering::Relaxed);
@@ -250,7 +253,9 @@ impl Engine {
         let Some((Pause { length, alarm }, code)) = longest else { return };
         let before = self.trouble.fetch_add(1, Ordering::Relaxed);
         let length = if alarm { length } else { length * (1 << before.min(4)) };
-        if let Err(error) = orders_store::account::pause(&self.store, "zinc_v1", &code, length, alarm).await {
+        if let Err(error) =
+            orders_store::account::pause(&self.store, "zinc_v1", &code, length, alarm).await
+        {
             self.fault("pause_account", &error);
         }
     }

@@ -23,10 +23,7 @@ use uuid::Uuid;
 
 impl Engine {
     /// Claims and sends what is due, until the stop.
-    pub(crate) async fn submit_due(
-        self: Arc<Self>,
-        stop: CancellationToken,
-    ) {
+    pub(crate) async fn submit_due(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let permit = tokio::select! {
                 permit = self.room() => permit,
@@ -50,12 +47,7 @@ impl Engine {
                 }
                 Ok(claims) => {
                     for (claimed, permit) in claims.into_iter().zip(permits) {
-                        tokio::spawn(Arc::clone(&self).send(
-                            claimed,
-                            boot,
-                            permit,
-                            None,
-                        ));
+                        tokio::spawn(Arc::clone(&self).send(claimed, boot, permit, None));
                     }
                 }
                 Err(error) => {

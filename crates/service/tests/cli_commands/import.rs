@@ -142,6 +142,30 @@ async fn an_interrupted_import_says_what_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_the_database_ends_the_import_and_one_of_an_order_does_not() {
+    let desk = Desk::fresh().await;
+    let intent = |number: &str| {
+        let mut order = order(number);
+        order["payment_intent"] = json!("pi_1");
+        format!("{order}\n")
+    };
+    let path = desk.file("orders.jsonl", &(intent("1") + &lines(&["3"])));
+    let import = ["import", text(&path), "--format", "jsonl", "--json"];
+    desk.types(&import).await.ends(0);
+    // One PaymentIntent pays one order: the database does not take the second.
+    desk.file("orders.jsonl", &(intent("2") + &lines(&["4"])));
+    let said = desk.types(&import).await.ends(3).json();
+    assert_eq!((&said["new"], &said["refused"]), (&json!(1), &json!(1)));
+    let reject = &rejects(Path::new(said["rejects_file"].as_str().unwrap()))[0];
+    assert_eq!((&reject["line"], &reject["kind"]), (&json!(1), &json!("database")));
+
+    desk.sql("revoke execute on function place_order(jsonb, jsonb) from public_orders_app").await;
+    let said = desk.types(&import).await.ends(1);
+    assert!(said.err.contains("it is safe to run the same command again"), "{}", said.err);
+    assert_eq!(said.json()["new"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_command_line_is_told_before_anything_is_done() {
     let desk = Desk::without_shop().await;
     let path = desk.file("orders.csv", HEADER);

@@ -238,7 +238,8 @@ impl Shop {
     pub async fn until_creates(&self, creates: u64) {
         let is_create = |line: &Line<Event>| matches!(line.event, Event::Create(_));
         let seen = self.zinc().wait_until(|lines| {
-            u64::try_from(lines.iter().filter(|line| is_create(line)).count()).is_ok_and(|n| n >= creates)
+            u64::try_from(lines.iter().filter(|line| is_create(line)).count())
+                .is_ok_and(|n| n >= creates)
         });
         tokio::time::timeout(PATIENCE, seen).await.expect("creates at the provider");
     }

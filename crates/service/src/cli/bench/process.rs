@@ -199,11 +199,7 @@ fn stat(pid: u32) -> Option<Stat> {
     // The name stands in brackets and may hold anything; the numbers follow the last bracket.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    Some(Stat {
-        pid,
-        parent: u32::try_from(number(1)?).ok()?,
-        waited: number(13)? + number(14)?,
-    })
+    Some(Stat { pid, parent: u32::try_from(number(1)?).ok()?, waited: number(13)? + number(14)? })
 }
 
 #[cfg(test)]

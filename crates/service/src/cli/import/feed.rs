@@ -76,21 +76,22 @@ fn feed(
     sender: &mpsc::Sender<anyhow::Result<Entry>>,
 ) -> anyhow::Result<()> {
     let entries = || {
-        let entries = read(source.format, source.open()?, &source.name, source.options.clone())?;
-        anyhow::Ok(entries.take_while(|_| !stop.is_cancelled()).inspect(|entry| {
-            if let Entry::Order { bytes_read, .. } = entry {
-                bar.set_position(*bytes_read);
-            }
-        }))
+        let all = read(source.format, source.open()?, &source.name, source.options.clone())?;
+        anyhow::Ok(all.take_while(|_| !stop.is_cancelled()))
     };
     let twice = match source.format {
         Format::Jsonl => BTreeSet::default(),
         // An order whose rows stand apart must be known before its first part is placed.
         Format::Csv | Format::OnlineRetail => {
             bar.set_message("checking");
-            torn(entries()?)
+            torn(entries()?.inspect(|entry| {
+                if let Entry::Order { bytes_read, .. } = entry {
+                    bar.set_position(*bytes_read);
+                }
+            }))
         }
     };
+    bar.reset();
     bar.set_message("placing");
     for entry in without(entries()?, twice, &source.name) {
         if sender.blocking_send(Ok(entry)).is_err() {
