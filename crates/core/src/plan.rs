@@ -183,7 +183,6 @@ pub const REMINDER: Duration = Duration::from_hours(24);
 
 fn refused(refusal: Refusal, sent: Sent, limits: &Limits, chance: u64) -> Setback {
     let Refusal { class, code, key_used_up } = refusal;
-    let code = storable(&code);
     match class {
         Class::Configuration => Setback {
             kind: "provider_refused_us",
@@ -214,14 +213,6 @@ fn refused(refusal: Refusal, sent: Sent, limits: &Limits, chance: u64) -> Setbac
         },
         _ => settled(&ending(class, sent.generation, limits, chance), "key_used_up", code),
     }
-}
-
-/// The provider's word as a database takes it: never empty, and without the characters that no text
-/// column holds. A word that cannot be stored would be refused with everything that follows from it.
-pub(crate) fn storable(word: &str) -> String {
-    let word: String =
-        word.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).take(100).collect();
-    if word.is_empty() { "no_code".to_owned() } else { word }
 }
 
 /// What follows a refusal that is settled.

@@ -27,6 +27,9 @@ pub struct DatabaseArgs {
     /// The database as the role that installs and migrates; default: the application's.
     #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub migrate_database_url: Option<String>,
+    /// Certificates (PEM) that the database's may be signed by, beside the well-known ones.
+    #[arg(long, env = "ORDERS_DATABASE_CA", value_name = "FILE")]
+    pub database_ca: Option<PathBuf>,
     /// The schema of the shop.
     #[arg(long, env = "ORDERS_SCHEMA", default_value = "public")]
     pub schema: String,
@@ -45,6 +48,8 @@ pub struct Database {
     data_dir: Option<PathBuf>,
     app_address: String,
     admin_address: Option<String>,
+    /// The text of the file with the certificates.
+    certificates: Option<String>,
     schema: String,
 }
 
@@ -54,11 +59,16 @@ impl DatabaseArgs {
         let schema = self.schema.clone();
         let names = schema::names(&schema)?;
         if let Some(address) = &self.database_url {
+            let certificates = self.database_ca.as_ref().map(|path| {
+                let text = std::fs::read_to_string(path);
+                text.with_context(|| format!("--database-ca: {} cannot be read", path.display()))
+            });
             return Ok(Database {
                 cluster: None,
                 data_dir: None,
                 app_address: address.clone(),
                 admin_address: self.migrate_database_url.clone(),
+                certificates: certificates.transpose()?,
                 schema,
             });
         }
@@ -78,6 +88,8 @@ impl DatabaseArgs {
             admin_address: Some(cluster.connection_string("postgres", SUPERUSER)),
             cluster: Some(cluster),
             data_dir: Some(data_dir),
+            // Our own server is reached by a socket, which needs no certificate.
+            certificates: None,
             schema,
         })
     }
@@ -102,6 +114,7 @@ impl DatabaseArgs {
             data_dir: Some(folder.clone()),
             app_address: address.replace(ROLE, &names.app),
             admin_address: Some(address.replace(ROLE, SUPERUSER)),
+            certificates: None,
             schema: self.schema.clone(),
         })
     }
@@ -193,7 +206,12 @@ impl Database {
     }
 
     fn options(&self, connections_max: usize) -> StoreOptions {
-        StoreOptions { connections_max, schema: self.schema.clone(), ..StoreOptions::default() }
+        StoreOptions {
+            connections_max,
+            schema: self.schema.clone(),
+            database_ca: self.certificates.clone(),
+            ..StoreOptions::default()
+        }
     }
 }
 

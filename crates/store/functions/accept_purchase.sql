@@ -16,8 +16,9 @@ declare
   here integer;
   goal integer := array_position(line, final_status_param);
   new_version bigint;
+  poll interval := setting_ms('poll_ms');
 begin
-  select * into who from event_actor(options);
+  who := event_actor(options);
   here := case when locked.status = 'needs_review' then 1 else array_position(line, locked.status) end;
   objection := objection_to_acceptance(locked, request_id_param, zinc_status_param,
                                        here < goal and locked.status <> 'needs_review', who.actor, at);
@@ -35,14 +36,16 @@ begin
      where a.order_id = locked.id and a.settled_at is null;
   end if;
   for step in here + 1 .. goal loop
-    perform write_events(array[locked.id], array[new_version],
-      array[case line[step] when 'submitted_to_zinc' then 'purchase_accepted'
-                            when 'processing' then 'retailer_order_placed' else 'order_completed' end],
-      array[case when step = 2 then locked.status else line[step - 1] end], array[line[step]],
-      array[jsonb_build_object('set', jsonb_build_object('zinc_status', zinc_status_param)
-        || case when step = 2 then jsonb_build_object('zinc_request_id', request_id_param) else '{}' end
-        || case when step = 2 and locked.status = 'needs_review' then '{"review_reason": null}'::jsonb else '{}' end)],
-      array[at + setting_ms('poll_ms')], at, who.actor, who.actor_source);
+    perform write_event(locked.id, new_version,
+      case line[step] when 'submitted_to_zinc' then 'purchase_accepted'
+                      when 'processing' then 'retailer_order_placed' else 'order_completed' end,
+      case when step = 2 then locked.status else line[step - 1] end, line[step],
+      jsonb_build_object('set', case
+        when step > 2 then jsonb_build_object('zinc_status', zinc_status_param)
+        when locked.status = 'needs_review' then jsonb_build_object(
+          'zinc_status', zinc_status_param, 'zinc_request_id', request_id_param, 'review_reason', null)
+        else jsonb_build_object('zinc_status', zinc_status_param, 'zinc_request_id', request_id_param) end),
+      at + poll, at, who.actor, who.actor_source);
     new_version := new_version + 1;
   end loop;
   if final_status_param = 'completed' then

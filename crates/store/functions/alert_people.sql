@@ -2,7 +2,7 @@
 --          provider's account, and closes it when the order goes on.
 -- Locks:   the alerts' rows.
 -- Rows:    at most one alert per event.
--- Callers: write_events only, and only for batches in which such an event stands.
+-- Callers: write_events and write_event only, and only for batches in which such an event stands.
 create or replace function :"schema".alert_people(
   ids uuid[], befores text[], afters text[], datas jsonb[], alert_at timestamptz
 ) returns void

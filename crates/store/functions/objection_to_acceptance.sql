@@ -14,8 +14,7 @@ declare
   good_words text[] := array['submitted', 'request_processing', 'processing', 'placed', 'order_placed',
                              'order_response', 'shipped', 'delivered', 'completed', 'success'];
   owner_attempt order_attempts;
-  facts jsonb := jsonb_build_object('order_id', locked.id, 'status', locked.status,
-    'zinc_request_id', locked.zinc_request_id, 'given_request_id', request_id_param);
+  facts jsonb;
   reason text;
 begin
   select * into owner_attempt from order_attempts as a where a.request_id = request_id_param;
@@ -36,6 +35,8 @@ begin
   if reason is null then
     return null;
   end if;
+  facts := jsonb_build_object('order_id', locked.id, 'status', locked.status,
+    'zinc_request_id', locked.zinc_request_id, 'given_request_id', request_id_param);
   perform open_finding(locked.id, reason, request_id_param, facts || jsonb_build_object('zinc_status', zinc_status_param),
     who, at, 'Somebody reported a purchase that does not fit this order. Look the request up at the provider before anything else.');
   return refusal(reason, case reason

@@ -1,4 +1,5 @@
--- Purpose: the only statement that changes an order after its birth. Each event carries the columns
+-- Purpose: with its twin for one order, write_event, the only statement that changes an order after
+--          its birth. Each event carries the columns
 --          that it changes in data->'set', and the row is written from it: folding the history
 --          gives the row because the row is folded from the history. // G11
 --          A change of status must be given with its due time; new_due null keeps the old one.

@@ -19,7 +19,7 @@ pub const MIGRATIONS: &[File] = files!("migrations":
 /// Created anew on every install, after the migrations; callees before callers where a body is
 /// parsed at creation.
 pub const FUNCTIONS: &[File] = files!("functions":
-    "clock_now", "event_hash", "event_actor", "setting_ms", "setting_number", "alert_people", "write_events",
+    "clock_now", "event_hash", "event_actor", "setting_ms", "setting_number", "alert_people", "write_events", "write_event",
     "open_finding", "refusal", "new_order_id", "repeated_order", "text_fault", "whole_fault", "check_order_recipient",
     "check_order_content", "lines_digest", "private_digest",
     "take_idempotency_key", "insert_order", "place_order", "attach_payment", "due_payments",

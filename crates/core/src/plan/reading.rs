@@ -1,6 +1,6 @@
 //! What the provider's later word means for an order that it has accepted.
 
-use super::{Limits, REMINDER, ending, storable};
+use super::{Limits, REMINDER, ending};
 use crate::money::{Currency, Minor};
 use crate::outcome::{Class, Placed, Reading, Refusal};
 use crate::state::Status;
@@ -97,10 +97,7 @@ fn step(kind: &'static str, zinc_status: impl Into<String>) -> Step {
     }
 }
 
-fn after_placed(mut placed: Placed, watched: Watched) -> Option<Step> {
-    for id in &mut placed.merchant_order_ids {
-        *id = storable(id);
-    }
+fn after_placed(placed: Placed, watched: Watched) -> Option<Step> {
     let done = placed.delivered || watched.complete_on == CompleteOn::Placed;
     // A cost in another currency is not this order's amount; it is left out, never converted.
     let same_currency =
@@ -128,7 +125,6 @@ fn after_placed(mut placed: Placed, watched: Watched) -> Option<Step> {
 
 fn after_failure(refusal: Refusal, watched: Watched, limits: &Limits, chance: u64) -> Option<Step> {
     let Refusal { class, code, key_used_up } = refusal;
-    let code = storable(&code);
     let final_word = key_used_up
         && matches!(
             class,

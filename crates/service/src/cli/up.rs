@@ -103,6 +103,7 @@ impl Up {
         let arguments = DatabaseArgs {
             database_url: None,
             migrate_database_url: None,
+            database_ca: None,
             schema: "public".into(),
             data_dir: self.data_dir.clone(),
             postgres: self.postgres.clone(),

@@ -131,6 +131,8 @@ async fn refusals_name_what_is_missing_and_what_to_do() {
         "{}",
         said.err
     );
+    let said = desk.types(&["orders", "list", "--database-ca", "/no/such.pem"]).await.ends(1);
+    assert!(said.err.contains("--database-ca: /no/such.pem cannot be read"), "{}", said.err);
     let said = desk.types(&["orders", "list", "--schema", "No Such"]).await.ends(1);
     assert!(said.err.contains("the schema name \"No Such\" is refused"), "{}", said.err);
     let mut nowhere = program();
