@@ -7,6 +7,7 @@
 use crate::private::Private;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 use uuid::Uuid;
 
 /// The secret of a shop, 32 random bytes, made once by the installer.
@@ -26,6 +27,15 @@ pub fn attempt_id(secret: &ShopSecret, order_id: Uuid, generation: i32) -> Uuid 
 /// SHA-256 of a request's bytes: what "the same bytes" is compared by. // G4
 pub fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+/// Bytes as lower-case hex digits, for people and for JSON.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 fn derive(secret: &ShopSecret, purpose: &[u8], order_id: Uuid, generation: i32) -> Uuid {

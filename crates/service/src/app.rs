@@ -283,6 +283,9 @@ pub async fn engine(
         live_mode: partners.live,
         ..Options::default()
     };
+    // Before anything is read: what is wrong with the ground is said in its own sentence. // G21
+    options.times.check()?;
+    schema::check_ground(&store).await?;
     let settings = orders_store::settings::read(&store).await?;
     let parts = Parts {
         store,

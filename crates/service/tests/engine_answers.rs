@@ -117,5 +117,8 @@ async fn everything_at_once_still_buys_each_order_once() {
     let ids = shop.paying(40).await;
     shop.finish().await;
     let summary = shop.bought_once(&ids).await;
-    assert!(summary.faults.values().sum::<u64>() >= 5 && !summary.failures.is_empty(), "{summary:?}");
+    assert!(
+        summary.faults.values().sum::<u64>() >= 5 && !summary.failures.is_empty(),
+        "{summary:?}"
+    );
 }

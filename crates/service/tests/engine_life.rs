@@ -45,7 +45,8 @@ async fn two_shops_in_two_schemas_of_one_database_each_buy_their_own() {
 
 /// What a stopped engine must not leave behind.
 async fn nothing_is_leased(shop: &Shop) {
-    let leased = shop.count("select count(*) from {s}.order_attempts where lease_token is not null").await;
+    let leased =
+        shop.count("select count(*) from {s}.order_attempts where lease_token is not null").await;
     assert_eq!(leased, 0, "{}", shop.story().await);
 }
 
@@ -137,9 +138,13 @@ async fn a_start_on_a_standing_shop_leaves_unpaid_orders_alone() {
     let unpaid = shop.place().await;
     let ids = shop.paid(1).await;
     let worker = shop.worker(Setup::default()).await;
-    shop.until(&format!("select status = 'completed' from {{s}}.orders where id = '{}'", ids[0])).await;
+    shop.until(&format!("select status = 'completed' from {{s}}.orders where id = '{}'", ids[0]))
+        .await;
     assert!(worker.engine.submit_one(unpaid).await.expect("an answer").is_none());
     worker.stop().await;
     assert_eq!(shop.clean().await.creates, 1);
-    assert_eq!(shop.of(unpaid, "concat_ws(' ', status, hold_reason)").await, "pending awaiting_payment");
+    assert_eq!(
+        shop.of(unpaid, "concat_ws(' ', status, hold_reason)").await,
+        "pending awaiting_payment"
+    );
 }

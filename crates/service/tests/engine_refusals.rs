@@ -90,7 +90,8 @@ async fn a_code_that_nobody_knows_goes_to_a_person_whatever_it_is_made_of() {
         assert_eq!(attempts(&shop).await, ["1 unknown"], "{code:?}");
         let summary = shop.clean().await;
         assert!(summary.creates <= 2 && summary.purchases == 0, "{code:?}");
-        let alerts = "select count(*) from {s}.alerts where rule = 'needs_review' and closed_at is null";
+        let alerts =
+            "select count(*) from {s}.alerts where rule = 'needs_review' and closed_at is null";
         assert_eq!(shop.count(alerts).await, 1);
     }
 }

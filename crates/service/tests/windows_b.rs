@@ -69,7 +69,11 @@ async fn window_b3_an_answer_is_kept_while_the_database_is_away() {
     }
     shop.until_ended().await;
     worker.stop().await;
-    assert_eq!(shop.bought_once(&ids).await.creates, 3, "the answer was kept, nothing was repeated");
+    assert_eq!(
+        shop.bought_once(&ids).await.creates,
+        3,
+        "the answer was kept, nothing was repeated"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +105,10 @@ struct Panics(Point, AtomicBool);
 
 impl Gate for Panics {
     fn pass(&self, point: Point) {
-        assert!(point != self.0 || self.1.swap(true, Ordering::SeqCst), "the test's panic at {point:?}");
+        assert!(
+            point != self.0 || self.1.swap(true, Ordering::SeqCst),
+            "the test's panic at {point:?}"
+        );
     }
 }
 
@@ -138,8 +145,12 @@ async fn window_b5_an_answer_that_the_database_refuses_leaves_no_order_leased() 
     shop.paid(1).await;
     shop.zinc().inject(Injected::Fault(Fault::WrongId));
     let worker = shop.worker(Setup::default()).await;
-    shop.until("select exists (select from {s}.findings where kind = 'request_id_of_another_order')").await;
-    shop.until("select not exists (select from {s}.order_attempts where lease_token is not null)").await;
+    shop.until(
+        "select exists (select from {s}.findings where kind = 'request_id_of_another_order')",
+    )
+    .await;
+    shop.until("select not exists (select from {s}.order_attempts where lease_token is not null)")
+        .await;
     shop.until_ended().await;
     worker.stop().await;
     assert_eq!(shop.events("lease_ended").await, 0, "nobody had to wait for the lease");
@@ -173,7 +184,11 @@ async fn window_b6_year_old_orders_of_every_state_and_more_than_a_batch_reach_th
     let summary = shop.clean().await;
     let ends = shop.ends().await;
     // A key that is a year old may be forgotten: such an order is with a person, not repeated.
-    let dead = ends.get("needs_review outcome_unknown").or(ends.get("needs_review key_dead")).copied().unwrap_or(0);
+    let dead = ends
+        .get("needs_review outcome_unknown")
+        .or(ends.get("needs_review key_dead"))
+        .copied()
+        .unwrap_or(0);
     assert!((1..=21).contains(&dead), "{ends:?}");
     assert_eq!(ends.get("completed").copied(), Some(ids.len() - dead), "{ends:?}");
     assert_eq!(summary.keys_by_calls.keys().max(), Some(&1), "nothing was sent again after a year");
@@ -206,7 +221,9 @@ async fn window_c8_the_ceiling_is_at_most_what_was_paid_and_the_real_cost_is_rec
     shop.finish().await;
     shop.bought_once(&ids).await;
     for id in ids {
-        let [purchase] = &shop.zinc().purchases_of(&id.to_string())[..] else { panic!("one purchase") };
+        let [purchase] = &shop.zinc().purchases_of(&id.to_string())[..] else {
+            panic!("one purchase")
+        };
         assert!(purchase.max_price <= TOTAL && purchase.max_price > 0);
         assert_eq!(shop.of(id, "cost_minor").await, purchase.total_cents.to_string());
         assert_eq!(shop.of(id, "price_cap_minor").await, purchase.max_price.to_string());

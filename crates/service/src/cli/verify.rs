@@ -6,10 +6,10 @@ use super::table::table;
 use crate::app::DatabaseArgs;
 use clap::Args;
 use indicatif::ProgressBar;
+use orders_core::id::hex;
 use orders_store::{Store, read, schema, verify};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 /// Check every order: its chain of hashes, its history against its row, its attempts, its lines.
@@ -97,11 +97,7 @@ async fn heads(store: &Store) -> anyhow::Result<String> {
             break;
         }
     }
-    Ok(digest.finalize().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    Ok(hex(&digest.finalize()))
 }
 
 impl Found {

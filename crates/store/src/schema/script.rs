@@ -4,6 +4,7 @@
 use super::{RELEASE, names};
 use crate::Error;
 use crate::sql::{FUNCTIONS, GUARDS, MIGRATIONS, Names};
+use orders_core::id::hex;
 use orders_core::state::EDGES;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -16,7 +17,7 @@ pub fn script(schema: &str) -> Result<String, Error> {
     text.push_str(&become_owner(&names));
     for (version, (name, file)) in MIGRATIONS.iter().enumerate() {
         let _ = write!(text, "\n-- {name}.sql\n{}", names.render(file));
-        let digest: String = Sha256::digest(file).iter().map(|b| format!("{b:02x}")).collect();
+        let digest = hex(&Sha256::digest(file));
         let _ = writeln!(
             text,
             "insert into schema_migrations (version, name, digest, applied_at)\n\
@@ -132,10 +133,7 @@ fn edges(names: &Names) -> String {
         let _ =
             write!(rows, "{comma}('{before}', '{after}', '{}')", edge.meaning.replace('\'', "''"));
     }
-    let digest = Sha256::digest(&pairs).iter().take(8).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let digest = hex(&Sha256::digest(&pairs)[..8]);
     format!(
         "do $edges$ begin
            if not exists (select from pg_constraint where conname = 'orders_edge_known'

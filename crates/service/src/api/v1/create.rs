@@ -8,10 +8,10 @@ use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use orders_core::id::hex;
 use orders_core::order::NewOrder;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// The caller's name for this one request.
@@ -87,11 +87,7 @@ fn json(order: &NewOrder) -> Result<Value, Fault> {
 /// What makes two requests the same: their content, not their blanks or the order of their fields.
 fn digest(order: &NewOrder) -> Result<String, Fault> {
     let digest = Sha256::digest(json(order)?.to_string().as_bytes());
-    Ok(digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    Ok(hex(&digest))
 }
 
 fn in_our_words(mut fault: Fault) -> Fault {

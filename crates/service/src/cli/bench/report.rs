@@ -127,7 +127,7 @@ fn side(runs: &[Run]) -> Value {
 impl Report {
     /// For programs.
     pub fn json(&self) -> Value {
-        let seed: String = self.seed.iter().map(|byte| format!("{byte:02x}")).collect();
+        let seed = orders_core::id::hex(&self.seed);
         json!({
             "server": self.server,
             "seed": seed,
