@@ -51,6 +51,7 @@ kinds! {
     OrderCompleted = "order_completed": "The order is complete.",
     CompletedByPerson = "completed_by_person": "A person said that the order is complete.",
     ReviewNeeded = "review_needed": "A person must decide.",
+    ReviewResolved = "review_resolved": "A person decided what follows.",
     OrderCancelled = "order_cancelled": "The order was cancelled; nothing had been sent.",
 }
 

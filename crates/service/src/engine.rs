@@ -65,12 +65,12 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             worker: "engine".into(),
-            times: Times { lease: Duration::from_secs(60), call: Duration::from_secs(30) },
+            times: Times { lease: Duration::from_mins(1), call: Duration::from_secs(30) },
             in_flight_max: 64,
             batch_max: 200,
             idle: Duration::from_millis(250),
             live_mode: false,
-            look_up_every: Duration::from_secs(60),
+            look_up_every: Duration::from_mins(1),
         }
     }
 }

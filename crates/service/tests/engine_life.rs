@@ -79,7 +79,7 @@ async fn calls_that_outlast_the_stop_are_cut_and_recorded_as_unknown() {
     let ids = shop.paid(2).await;
     shop.zinc().set_latency_ms(28_000);
     let mut setup = Setup::default();
-    setup.options.times = Times { lease: Duration::from_secs(60), call: Duration::from_secs(30) };
+    setup.options.times = Times { lease: Duration::from_mins(1), call: Duration::from_secs(30) };
     let worker = shop.worker(setup).await;
     shop.until_creates(2).await;
     // One that a person asked for is cut like the others.

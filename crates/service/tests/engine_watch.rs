@@ -19,7 +19,7 @@ async fn an_order_goes_from_submitted_by_processing_to_completed_one_step_at_a_t
         "order_placed payment_confirmed purchase_opened purchase_accepted retailer_order_placed order_completed"
     );
     let merchant = "select data ->> 'merchant_order_ids' from {s}.order_events where kind = 'retailer_order_placed'";
-    assert!(shop.text(&merchant[..]).await.contains("112-"), "the retailer's number is kept");
+    assert!(shop.text(merchant).await.contains("112-"), "the retailer's number is kept");
     shop.bought_once(&[id]).await;
 }
 

@@ -3,17 +3,16 @@
 mod world;
 
 use futures_util::future::join_all;
-use orders_core::gate::{Gate, Point};
+use orders_core::gate::Point;
 use orders_core::plan::Consequence;
 use orders_sandbox::zinc::Injected;
 use orders_sandbox::{Fault, Faults};
 use orders_store::record::Recorded;
 use rustix::process::Signal;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use world::Shop;
-use world::worker::{Barrier, Setup, ShiftedClock};
+use world::worker::{Barrier, Count, Setup, ShiftedClock};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn window_a1_key_and_bytes_are_committed_before_the_first_byte_and_repeated_as_they_are() {
@@ -31,32 +30,6 @@ async fn window_a1_key_and_bytes_are_committed_before_the_first_byte_and_repeate
     let summary = shop.bought_once(&[id]).await;
     assert_eq!((summary.creates, shop.zinc().calls_of(&key)), (2, 2), "the same key again");
     assert_eq!(summary.faults.get(&Fault::DropAnswer), Some(&1));
-}
-
-/// Counts how often a point was passed.
-struct Count(Point, AtomicU32);
-
-impl Count {
-    fn of(point: Point) -> Arc<Self> {
-        Arc::new(Self(point, AtomicU32::new(0)))
-    }
-
-    async fn reaches(&self, count: u32) {
-        let wait = async {
-            while self.1.load(Ordering::SeqCst) < count {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), wait).await.expect("passings");
-    }
-}
-
-impl Gate for Count {
-    fn pass(&self, point: Point) {
-        if point == self.0 {
-            self.1.fetch_add(1, Ordering::SeqCst);
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +62,7 @@ async fn window_a3_a_worker_paused_after_its_intent_does_not_send_when_its_lease
     let setup = Setup { clock: clock.clone(), ..Setup::gate(barrier.clone()) };
     let paused = shop.worker(setup).await;
     barrier.reached(1).await;
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     shop.end_leases().await;
     shop.finish().await;
     let creates = shop.bought_once(&ids).await.creates;
@@ -113,7 +86,7 @@ async fn window_a3_a_worker_paused_with_its_answer_records_nothing_when_its_leas
     let setup = Setup { clock: clock.clone(), ..Setup::gate(barrier.clone()) };
     let paused = shop.worker(setup).await;
     barrier.reached(1).await;
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     shop.end_leases().await;
     shop.finish().await;
     let told = shop.kinds(id).await;

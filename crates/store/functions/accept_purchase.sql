@@ -30,11 +30,6 @@ begin
                               'zinc_request_id', locked.zinc_request_id);
   end if;
   new_version := locked.version;
-  if here = 1 then
-    update order_attempts as a
-       set outcome = 'accepted', request_id = request_id_param, lease_token = null, lease_expires_at = null
-     where a.order_id = locked.id and a.settled_at is null;
-  end if;
   for step in here + 1 .. goal loop
     perform write_event(locked.id, new_version,
       case line[step] when 'submitted_to_zinc' then 'purchase_accepted'
@@ -45,7 +40,7 @@ begin
         when locked.status = 'needs_review' then jsonb_build_object(
           'zinc_status', zinc_status_param, 'zinc_request_id', request_id_param, 'review_reason', null)
         else jsonb_build_object('zinc_status', zinc_status_param, 'zinc_request_id', request_id_param) end),
-      at + poll, at, who.actor, who.actor_source);
+      at + poll, at, who.actor, who.actor_source, case when here = 1 and step = 2 then request_id_param end);
     new_version := new_version + 1;
   end loop;
   if final_status_param = 'completed' then

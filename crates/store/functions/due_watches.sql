@@ -24,7 +24,7 @@ begin
     update orders as o set due_at = next_poll from due as d where o.id = d.id
     returning o.id, o.version, o.status, o.zinc_request_id, o.generation, o.currency::text
   )
-  select m.id, m.version, m.status, m.zinc_request_id, a.attempt_id, m.generation, m.currency
+  select m.id, m.version, m.status, m.zinc_request_id::text, a.attempt_id, m.generation, m.currency
     from moved as m
     left join order_attempts as a on a.order_id = m.id and a.settled_at is null;
 end $$;

@@ -39,9 +39,9 @@ begin
      limit batch_max
        for no key update skip locked
   )
-  select o.id, o.version, o.status, o.generation, o.retailer, o.currency::text, o.price_cap_minor,
+  select o.id, o.version, o.status, o.generation, o.retailer::text, o.currency::text, o.price_cap_minor,
          lines.items, p.recipient, p.shipping_method, p.is_gift, p.gift_message,
-         a.generation, a.request_body, a.calls, a.outcome, a.key_dead_at <= at,
+         a.generation, a.request_body::bytea, a.calls, a.outcome::text, a.key_dead_at <= at,
          (extract(epoch from a.call_deadline_at + bound - at) * 1000)::bigint
     from due as o
     join order_private as p on p.order_id = o.id

@@ -11,6 +11,11 @@ create or replace function :"schema".record_acceptances(
 language plpgsql volatile security definer
 set search_path = :"schema", pg_temp
 set lock_timeout = '1s'
+set plan_cache_mode = force_generic_plan -- by key, planned once per session, however long the queue is
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
@@ -50,6 +55,10 @@ begin
        set outcome = 'accepted', request_id = g.request_id, lease_token = null, lease_expires_at = null
       from unnest(good.ids, good.generations, good.request_ids) as g (id, generation, request_id)
      where a.order_id = g.id and a.generation = g.generation;
+  end if;
+  if cardinality(good.ids) = cardinality(ids) then
+    return query select g.id, 'recorded' from unnest(good.ids) as g (id);
+    return;
   end if;
   for taken in
     select w.id, w.request_id

@@ -12,6 +12,11 @@ create or replace function :"schema".record_setbacks(
 language plpgsql volatile security definer
 set search_path = :"schema", pg_temp
 set lock_timeout = '1s'
+set plan_cache_mode = force_generic_plan -- by key, planned once per session, however long the queue is
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare

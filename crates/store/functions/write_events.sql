@@ -13,8 +13,9 @@ create or replace function :"schema".write_events(
 ) returns void
 language plpgsql
 set search_path = :"schema", pg_temp
-set plan_cache_mode = force_generic_plan -- planned once per session: by key, however many there are
+set plan_cache_mode = force_generic_plan -- by key, planned once per session, however long the queue is
 set enable_seqscan = off
+set enable_bitmapscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$

@@ -11,16 +11,22 @@ create or replace trigger order_attempts_frozen
     'an attempt is frozen: key, bytes, cap and outcome are never taken back', 'Settle it and open the next generation.');
 
 create or replace trigger order_attempts_outcome_stands
-  before update of outcome, request_id, settled_at, settled_by
+  before update of outcome, request_id
   on :"schema".order_attempts for each row
   when (
-    (new.outcome <> old.outcome and (
-         new.outcome = 'open'
-         or (new.outcome = 'unknown' and old.outcome <> 'open')
-         or old.settled_at is not null))
-    or (old.settled_at is not null and (new.settled_at is distinct from old.settled_at
-        or new.settled_by is distinct from old.settled_by))
+    (new.outcome <> old.outcome
+      and (old.settled_at is not null or new.outcome = 'open' or (new.outcome = 'unknown' and old.outcome <> 'open')))
     or (old.request_id is not null and new.request_id is distinct from old.request_id)
+  )
+  execute function :"schema".refuse_write(
+    'an attempt is frozen: key, bytes, cap and outcome are never taken back', 'Settle it and open the next generation.');
+
+create or replace trigger order_attempts_settled_once
+  before update of settled_at, settled_by
+  on :"schema".order_attempts for each row
+  when (
+    old.settled_at is not null
+    and (new.settled_at is distinct from old.settled_at or new.settled_by is distinct from old.settled_by)
   )
   execute function :"schema".refuse_write(
     'an attempt is frozen: key, bytes, cap and outcome are never taken back', 'Settle it and open the next generation.');

@@ -77,6 +77,7 @@ grant execute on function :"schema".manually_complete_order(uuid, text, text, js
 grant execute on function :"schema".recover_stuck_orders(integer, jsonb) to service_role, :"app";
 grant execute on function :"schema".attach_payment(uuid, text, jsonb) to service_role, :"app";
 grant execute on function :"schema".hold_order(uuid, text, jsonb) to service_role, :"app";
+grant execute on function :"schema".resolve_review(uuid, text, text, jsonb) to service_role, :"app";
 grant execute on function :"schema".release_hold(uuid, jsonb) to service_role, :"app";
 grant execute on function :"schema".cancel_order(uuid, text, jsonb) to service_role, :"app";
 grant execute on function :"schema".order_system_health() to service_role, :"app";

@@ -1,9 +1,9 @@
 -- Orders, their lines, their private part and the edges between statuses.
 --
 -- Amounts are integers in the smallest unit of the order's currency. Every text has a length.
--- Constraints are named: their names are part of the interface. Those of the tables that every
--- purchase writes are short as PostgreSQL stores them (a list as one array, a length as one range):
--- each statement reads them anew, which costs a single call more than their evaluation.
+-- Constraints are named: their names are part of the interface. What a value must be by itself stands
+-- in a domain, on the tables that every purchase writes: a statement checks the values that it
+-- writes and no others, while it reads and checks all constraints of a table anew.
 
 create table :"schema".order_edges (
   status_before text not null,
@@ -14,46 +14,54 @@ create table :"schema".order_edges (
 comment on table :"schema".order_edges is
   'The permitted changes of status, readable. What refuses the others is the constraint orders_edge_known.';
 
+create domain :"schema".orders_order_number as text
+  constraint orders_order_number_length check (char_length(value) between 1 and 100);
+create domain :"schema".orders_head as bytea
+  constraint orders_head_is_a_digest check (octet_length(value) = 32);
+create domain :"schema".orders_zinc_request_id as text
+  constraint orders_request_id_length check (char_length(value) between 1 and 200);
+create domain :"schema".orders_zinc_status as text
+  constraint orders_zinc_status_length check (char_length(value) between 1 and 100);
+create domain :"schema".orders_hold_reason as text
+  constraint orders_hold_reason_known check (value in ('awaiting_payment', 'awaiting_funds', 'payment_mismatch', 'disputed', 'scheduled', 'operator', 'restored'));
+create domain :"schema".orders_review_reason as text
+  constraint orders_review_reason_length check (char_length(value) between 1 and 100);
+create domain :"schema".orders_payment_status as text
+  constraint orders_payment_status_known check (value in ('unpaid', 'authorized', 'paid', 'refund_pending', 'partially_refunded', 'refunded', 'disputed', 'failed'));
+create domain :"schema".orders_retailer as text
+  constraint orders_retailer_known check (value in ('amazon', 'amazon_uk', 'amazon_ca', 'amazon_de', 'amazon_mx', 'walmart'));
+create domain :"schema".orders_goods_minor as bigint
+  constraint orders_goods_positive check (value between 1 and 1000000000);
+create domain :"schema".orders_content_digest as bytea
+  constraint orders_content_digest_is_a_digest check (octet_length(value) = 32);
+
 create table :"schema".orders (
   id              uuid primary key,
-  order_number    text not null
-    constraint orders_order_number_unique unique
-    constraint orders_order_number_length check (char_length(order_number) <@ '[1,100]'::int4range),
+  order_number    :"schema".orders_order_number not null
+    constraint orders_order_number_unique unique,
   status          text not null default 'pending',
   status_before   text not null default 'new',
   version         bigint not null default 1
     constraint orders_version_positive check (version >= 1),
-  head            bytea not null
-    constraint orders_head_is_a_digest check (octet_length(head) = 32),
+  head            :"schema".orders_head not null,
   generation      integer not null default 0
     constraint orders_generation_positive check (generation between 0 and 1000),
-  zinc_request_id text
-    constraint orders_request_id_length check (char_length(zinc_request_id) <@ '[1,200]'::int4range),
-  zinc_status     text
-    constraint orders_zinc_status_length check (char_length(zinc_status) <@ '[1,100]'::int4range),
-  hold_reason     text
-    constraint orders_hold_reason_known check (hold_reason = any
-      ('{awaiting_payment, awaiting_funds, payment_mismatch, disputed, scheduled, operator, restored}')),
-  review_reason   text
-    constraint orders_review_reason_length check (char_length(review_reason) <@ '[1,100]'::int4range),
-  payment_status  text not null default 'unpaid'
-    constraint orders_payment_status_known check (payment_status = any
-      ('{unpaid, authorized, paid, refund_pending, partially_refunded, refunded, disputed, failed}')),
-  retailer        text not null
-    constraint orders_retailer_known check (retailer = any
-      ('{amazon, amazon_uk, amazon_ca, amazon_de, amazon_mx, walmart}')),
+  zinc_request_id :"schema".orders_zinc_request_id,
+  zinc_status     :"schema".orders_zinc_status,
+  hold_reason     :"schema".orders_hold_reason,
+  review_reason   :"schema".orders_review_reason,
+  payment_status  :"schema".orders_payment_status not null default 'unpaid',
+  retailer        :"schema".orders_retailer not null,
   currency        char(3) not null
     constraint orders_currency_known check (currency = any ('{USD, GBP, CAD, EUR, MXN}')),
-  goods_minor     bigint not null
-    constraint orders_goods_positive check (goods_minor between 1 and 1000000000),
+  goods_minor     :"schema".orders_goods_minor not null,
   total_minor     bigint not null
     constraint orders_total_covers_goods check (total_minor between goods_minor and 1000000000),
   price_cap_minor bigint not null
     constraint orders_cap_within_total check (price_cap_minor between 1 and total_minor),
   cost_minor      bigint
     constraint orders_cost_positive check (cost_minor >= 0),
-  content_digest  bytea not null
-    constraint orders_content_digest_is_a_digest check (octet_length(content_digest) = 32),
+  content_digest  :"schema".orders_content_digest not null,
   due_at          timestamptz,
   created_at      timestamptz not null,
   updated_at      timestamptz not null,

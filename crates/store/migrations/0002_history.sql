@@ -3,18 +3,27 @@
 -- Append-only (guards/history.sql), gapless per order, hash-chained: each hash covers the hash
 -- before it, so that an edit, a removal or a swap shows in every later row and in orders.head.
 
+create domain :"schema".order_events_kind as text
+  constraint order_events_kind_length check (char_length(value) between 1 and 60);
+create domain :"schema".order_events_actor as text
+  constraint order_events_actor_length check (char_length(value) between 1 and 200);
+create domain :"schema".order_events_actor_source as text
+  constraint order_events_actor_source_known check (value in ('options', 'jwt', 'login'));
+create domain :"schema".order_events_hash as bytea
+  constraint order_events_hash_is_a_digest check (octet_length(value) = 32);
+
 create table :"schema".order_events (
   order_id      uuid not null,
   seq           bigint not null constraint order_events_seq_positive check (seq >= 1),
   at            timestamptz not null,
-  kind          text not null constraint order_events_kind_length check (char_length(kind) <@ '[1,60]'::int4range),
+  kind          :"schema".order_events_kind not null,
   status_before text not null,
   status_after  text not null,
-  actor         text not null constraint order_events_actor_length check (char_length(actor) <@ '[1,200]'::int4range),
-  actor_source  text not null constraint order_events_actor_source_known check (actor_source = any ('{options, jwt, login}')),
+  actor         :"schema".order_events_actor not null,
+  actor_source  :"schema".order_events_actor_source not null,
   data          jsonb not null
     constraint order_events_set_is_an_object check (jsonb_typeof(coalesce(data -> 'set', '{}')) = 'object'),
-  hash          bytea not null constraint order_events_hash_is_a_digest check (octet_length(hash) = 32),
+  hash          :"schema".order_events_hash not null,
   primary key (order_id, seq)
 );
 comment on table :"schema".order_events is

@@ -1,19 +1,36 @@
 -- Attempts: one intended purchase each, frozen before the first byte is sent.
 
+create domain :"schema".order_attempts_provider as text
+  constraint order_attempts_provider_length check (char_length(value) between 1 and 60);
+create domain :"schema".order_attempts_provider_key as text
+  constraint order_attempts_provider_key_length check (char_length(value) between 1 and 36);
+create domain :"schema".order_attempts_request_body as bytea
+  constraint order_attempts_body_length check (octet_length(value) between 2 and 262144);
+create domain :"schema".order_attempts_request_digest as bytea
+  constraint order_attempts_digest_is_a_digest check (octet_length(value) = 32);
+create domain :"schema".order_attempts_price_cap_minor as bigint
+  constraint order_attempts_cap_positive check (value between 1 and 1000000000);
+create domain :"schema".order_attempts_worker as text
+  constraint order_attempts_worker_length check (char_length(value) <= 100);
+create domain :"schema".order_attempts_outcome as text
+  constraint order_attempts_outcome_known check (value in ('open', 'unknown', 'accepted', 'refused'));
+create domain :"schema".order_attempts_request_id as text
+  constraint order_attempts_request_id_length check (char_length(value) between 1 and 200);
+create domain :"schema".order_attempts_code as text
+  constraint order_attempts_code_length check (char_length(value) <= 100);
+create domain :"schema".order_attempts_settled_by as text
+  constraint order_attempts_settled_by_known check (value in ('key_used_up', 'provider_final', 'delivered', 'never_sent', 'lookup', 'person'));
+
 create table :"schema".order_attempts (
   order_id         uuid not null,
   generation       integer not null constraint order_attempts_generation_positive check (generation >= 1),
   attempt_id       uuid not null constraint order_attempts_attempt_id_unique unique,
-  provider         text not null constraint order_attempts_provider_length check (char_length(provider) <@ '[1,60]'::int4range),
-  provider_key     text not null
-    constraint order_attempts_provider_key_unique unique
-    constraint order_attempts_provider_key_length check (char_length(provider_key) <@ '[1,36]'::int4range),
-  request_body     bytea not null
-    constraint order_attempts_body_length check (octet_length(request_body) between 2 and 262144),
-  request_digest   bytea not null
-    constraint order_attempts_digest_is_a_digest check (octet_length(request_digest) = 32),
-  price_cap_minor  bigint not null
-    constraint order_attempts_cap_positive check (price_cap_minor between 1 and 1000000000),
+  provider         :"schema".order_attempts_provider not null,
+  provider_key     :"schema".order_attempts_provider_key not null
+    constraint order_attempts_provider_key_unique unique,
+  request_body     :"schema".order_attempts_request_body not null,
+  request_digest   :"schema".order_attempts_request_digest not null,
+  price_cap_minor  :"schema".order_attempts_price_cap_minor not null,
   calls            integer not null default 0
     constraint order_attempts_calls_positive check (calls >= 0),
   opened_at        timestamptz not null,
@@ -22,16 +39,12 @@ create table :"schema".order_attempts (
   call_deadline_at timestamptz,
   lease_token      uuid,
   lease_expires_at timestamptz,
-  worker           text constraint order_attempts_worker_length check (char_length(worker) <= 100),
-  outcome          text not null default 'open'
-    constraint order_attempts_outcome_known check (outcome = any ('{open, unknown, accepted, refused}')),
-  request_id       text
-    constraint order_attempts_request_id_length check (char_length(request_id) <@ '[1,200]'::int4range),
-  code             text constraint order_attempts_code_length check (char_length(code) <= 100),
+  worker           :"schema".order_attempts_worker,
+  outcome          :"schema".order_attempts_outcome not null default 'open',
+  request_id       :"schema".order_attempts_request_id,
+  code             :"schema".order_attempts_code,
   settled_at       timestamptz,
-  settled_by       text
-    constraint order_attempts_settled_by_known check (settled_by = any
-      ('{key_used_up, provider_final, delivered, never_sent, lookup, person}')),
+  settled_by       :"schema".order_attempts_settled_by,
   primary key (order_id, generation),
 
   constraint order_attempts_lease_whole

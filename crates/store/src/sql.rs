@@ -23,7 +23,7 @@ pub const FUNCTIONS: &[File] = files!("functions":
     "open_finding", "refusal", "new_order_id", "repeated_order", "text_fault", "whole_fault", "check_order_recipient",
     "check_order_content", "lines_digest", "private_digest",
     "take_idempotency_key", "insert_order", "place_order", "attach_payment", "due_payments",
-    "record_payments", "hold_order", "release_hold", "cancel_order", "lock_due_orders",
+    "record_payments", "hold_order", "release_hold", "cancel_order", "resolve_review", "lock_due_orders",
     "commit_intents", "record_acceptances", "record_setbacks", "review_orders", "renew_leases",
     "touch_waiting_orders", "recover_ended_leases", "recover_dead_keys", "recover_stuck_orders",
     "objection_to_acceptance", "accept_purchase", "complete_order_processing", "refusal_by_word",

@@ -11,7 +11,7 @@ use shop::Shop;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Functions for the service and for `service_role`.
-const OF_THE_SHOP: [&str; 10] = [
+const OF_THE_SHOP: [&str; 11] = [
     "attach_payment",
     "cancel_order",
     "complete_order_processing",
@@ -21,6 +21,7 @@ const OF_THE_SHOP: [&str; 10] = [
     "place_order",
     "recover_stuck_orders",
     "release_hold",
+    "resolve_review",
     "verify_orders",
 ];
 /// Functions for the service alone.

@@ -41,6 +41,8 @@ enum Action {
     Cancel(Decide),
     /// Hold an order: nothing new is sent for it.
     Hold(Hold),
+    /// Decide about an order that waits for a person.
+    Resolve(Resolve),
     /// Release a hold that a person may end; payments are judged at Stripe, not here.
     Release(Decide),
 }
@@ -105,6 +107,18 @@ struct Hold {
     decide: Decide,
 }
 
+/// A decision about an order in review.
+#[derive(Debug, Args)]
+struct Resolve {
+    /// `nothing_was_bought` settles the last attempt by what you found out; `buy_again` and
+    /// `give_up` follow it; `watch_on` goes on with what the provider has accepted.
+    #[arg(long, value_parser =
+        PossibleValuesParser::new(["nothing_was_bought", "buy_again", "watch_on", "give_up"]))]
+    decision: String,
+    #[command(flatten)]
+    decide: Decide,
+}
+
 impl Orders {
     /// Runs the action.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
@@ -122,6 +136,12 @@ impl Orders {
                     "options": { "actor": actor(), "note": hold.decide.reason },
                 });
                 hold.decide.run("hold_order", args, "is held").await
+            }
+            Action::Resolve(resolve) => {
+                let args = json!({
+                    "decision_param": resolve.decision, "reason_param": resolve.decide.reason,
+                });
+                resolve.decide.run("resolve_review", args, "is decided").await
             }
             Action::Release(decide) => {
                 let args = json!({ "options": { "actor": actor(), "note": decide.reason } });

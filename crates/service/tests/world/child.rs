@@ -53,10 +53,9 @@ impl Shop {
 impl Process {
     /// Waits for its end.
     pub async fn ended(&mut self) -> ExitStatus {
-        match tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await {
-            Ok(status) => status.expect("an exit status"),
-            Err(_) => panic!("it goes on and on: {}", self.said()),
-        }
+        let ended = tokio::time::timeout(Duration::from_mins(1), self.child.wait()).await;
+        assert!(ended.is_ok(), "it goes on and on: {}", self.said());
+        ended.expect("in time").expect("an exit status")
     }
 
     /// Waits until it is dead by SIGKILL.

@@ -3,10 +3,13 @@
 #![allow(
     dead_code,
     clippy::allow_attributes,
-    reason = "each test program uses another part of this"
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "each test program uses another part of this, and a test that cannot go on must end"
 )]
 
 pub mod child;
+pub mod pooler;
 pub mod worker;
 
 use orders_embedded::testing::shared_cluster;
@@ -221,9 +224,11 @@ impl Shop {
     pub async fn until(&self, condition: &str) {
         let begun = Instant::now();
         while self.text(condition).await != "true" {
-            if begun.elapsed() > PATIENCE {
-                panic!("never became true: {condition}\n{}", self.story().await);
-            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "never became true: {condition}\n{}",
+                self.story().await
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

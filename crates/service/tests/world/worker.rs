@@ -11,7 +11,7 @@ use orders_gateway::{stripe, zinc_v1};
 use orders_service::engine::chance::Chance;
 use orders_service::engine::{CannotStart, Engine, Options, Parts};
 use orders_store::Store;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -193,9 +193,37 @@ impl Gate for Barrier {
         tokio::task::block_in_place(|| {
             let state = self.state.lock().unwrap();
             // Bounded, so that a test that fails does not hang as well.
-            let limit = Duration::from_secs(60);
+            let limit = Duration::from_mins(1);
             drop(self.changed.wait_timeout_while(state, limit, |state| !state.1).unwrap());
         });
+    }
+}
+
+/// Counts how often a point was passed.
+pub struct Count(Point, AtomicU32);
+
+impl Count {
+    /// Of this point.
+    pub fn of(point: Point) -> Arc<Self> {
+        Arc::new(Self(point, AtomicU32::new(0)))
+    }
+
+    /// Waits until so many have passed.
+    pub async fn reaches(&self, count: u32) {
+        let wait = async {
+            while self.1.load(Ordering::SeqCst) < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait).await.expect("passings");
+    }
+}
+
+impl Gate for Count {
+    fn pass(&self, point: Point) {
+        if point == self.0 {
+            self.1.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 

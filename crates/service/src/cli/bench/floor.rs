@@ -16,13 +16,15 @@ use orders_store::floor::{Due, Intended, Plan, claim, record};
 use orders_store::{Store, StoreOptions};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use uuid::Uuid;
 
 /// The limit of one call, as the engine has it by default.
 const CALL: Duration = Duration::from_secs(30);
 /// How long to rest when nothing is pending, as the engine does.
 const IDLE: Duration = Duration::from_millis(250);
+/// How long a claim waits for more calls to end, as the engine does.
+const GATHER: Duration = Duration::from_millis(2);
 /// The most orders of one statement, as the engine has it.
 const BATCH_MAX: usize = 200;
 
@@ -41,12 +43,7 @@ pub async fn drive(in_flight: usize) -> anyhow::Result<()> {
     let plan = plan(Arc::clone(&provider));
     while !stop.is_cancelled() {
         let Some(mut free) = Arc::clone(&permits).acquire_owned().await.ok() else { break };
-        let more = permits.available_permits().min(BATCH_MAX - 1);
-        if let Ok(others) =
-            Arc::clone(&permits).try_acquire_many_owned(u32::try_from(more).unwrap_or(0))
-        {
-            free.merge(others);
-        }
+        gather(&permits, &mut free, in_flight).await;
         let claimed = claim(&store, free.num_permits(), Arc::clone(&plan)).await?;
         if claimed.is_empty() {
             drop(free);
@@ -64,6 +61,20 @@ pub async fn drive(in_flight: usize) -> anyhow::Result<()> {
     }
     drop(answers);
     recorder.await?
+}
+
+/// Takes the room that there is, as the engine does: a claim waits a moment until half is free.
+async fn gather(permits: &Arc<Semaphore>, free: &mut OwnedSemaphorePermit, in_flight: usize) {
+    let half = u32::try_from((in_flight / 2).min(BATCH_MAX).saturating_sub(1)).unwrap_or(0);
+    let wait = Arc::clone(permits).acquire_many_owned(half);
+    if let Ok(Ok(more)) = tokio::time::timeout(GATHER, wait).await {
+        free.merge(more);
+    }
+    let more = permits.available_permits().min(BATCH_MAX.saturating_sub(free.num_permits()));
+    let more = u32::try_from(more).unwrap_or(0);
+    if let Ok(more) = Arc::clone(permits).try_acquire_many_owned(more) {
+        free.merge(more);
+    }
 }
 
 async fn send(provider: &Provider, one: Intended, answers: &mpsc::Sender<(Uuid, String)>) {

@@ -7,14 +7,20 @@ use super::report::{Compared, Run};
 use orders_core::gate::Open;
 use orders_store::claim::{ClaimOptions, DueOrder, Planned, claim};
 use orders_store::{Store, bench, floor};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Calls of one client in one run; a run of one client is long enough for its clock.
 const CALLS_PER_CLIENT_MAX: usize = 1000;
+/// Calls of each client before the clock runs: PostgreSQL plans a statement anew until its sixth.
+const WARM_UP: usize = 10;
 /// Orders of one claim while seeding.
 const BATCH: usize = 500;
+
+/// What a client does for one order.
+type Call<F> = fn(Store, Uuid, String) -> F;
 
 /// Runs both sides in turn.
 pub async fn compare(
@@ -28,10 +34,10 @@ pub async fn compare(
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
         let database = ground.floor(clients).await?;
-        seed_floor(&database, calls).await?;
+        seed_floor(&database, calls + clients * WARM_UP).await?;
         floor.push(run(ground, database, clients, calls, bare).await?);
         let database = ground.shop(clients).await?;
-        seed_ours(&database, calls).await?;
+        seed_ours(&database, calls + clients * WARM_UP).await?;
         ours.push(run(ground, database, clients, calls, door).await?);
         eprintln!("  {clients} clients, round {round} of {rounds}");
     }
@@ -85,37 +91,39 @@ async fn door(store: Store, order: Uuid, request_id: String) -> Result<bool, ord
     bench::complete_one(&store, order, &request_id).await
 }
 
-/// Each client calls for its share of the orders, one after the other.
-async fn run<F>(
-    ground: &Ground,
-    database: Database,
+/// Connections are opened and plans are made before the clock runs.
+async fn warm_up<F>(
+    database: &Database,
     clients: usize,
     calls: usize,
-    call: fn(Store, Uuid, String) -> F,
-) -> anyhow::Result<Run>
+    call: Call<F>,
+) -> anyhow::Result<()>
 where
     F: Future<Output = Result<bool, orders_store::Error>> + Send + 'static,
 {
-    bench::analyze(&database.admin).await?;
-    // Connections and plans are made before the clock runs; nobody owns these orders.
-    let warm = (0..clients)
-        .map(|client| call(database.store.clone(), order_id(calls + client), "warm".into()));
-    for outcome in futures_util::future::join_all(warm).await {
-        // The door says that there is no such order; the bare statement says nothing.
-        let _ = outcome;
-    }
-    let (server, meters) =
-        (cpu_of_tree(ground.server_pid())?, bench::meters(ground.admin()).await?);
-    let begun = Instant::now();
+    let orders = calls..calls + clients * WARM_UP;
+    call_all(&database.store, clients, orders, call).await.map(drop)
+}
+
+/// Each client calls for its share of the orders, one after the other; gives the time of each call.
+async fn call_all<F>(
+    store: &Store,
+    clients: usize,
+    orders: Range<usize>,
+    call: Call<F>,
+) -> anyhow::Result<Vec<Duration>>
+where
+    F: Future<Output = Result<bool, orders_store::Error>> + Send + 'static,
+{
     let tasks: Vec<_> = (0..clients)
         .map(|client| {
-            let store = database.store.clone();
+            let (store, orders) = (store.clone(), orders.clone());
             tokio::spawn(async move {
                 let mut times = Vec::new();
-                for number in (client..calls).step_by(clients) {
+                for number in orders.skip(client).step_by(clients) {
                     let called = Instant::now();
-                    let good =
-                        call(store.clone(), order_id(number), format!("request-{number}")).await?;
+                    let request_id = format!("request-{number}");
+                    let good = call(store.clone(), order_id(number), request_id).await?;
                     anyhow::ensure!(good, "the call for order {number} was refused");
                     times.push(called.elapsed());
                 }
@@ -123,10 +131,30 @@ where
             })
         })
         .collect();
-    let mut times = Vec::with_capacity(calls);
+    let mut times = Vec::new();
     for task in tasks {
         times.extend(task.await??);
     }
+    Ok(times)
+}
+
+/// Measures the calls for the first orders.
+async fn run<F>(
+    ground: &Ground,
+    database: Database,
+    clients: usize,
+    calls: usize,
+    call: Call<F>,
+) -> anyhow::Result<Run>
+where
+    F: Future<Output = Result<bool, orders_store::Error>> + Send + 'static,
+{
+    bench::analyze(&database.admin).await?;
+    warm_up(&database, clients, calls, call).await?;
+    let (server, meters) =
+        (cpu_of_tree(ground.server_pid())?, bench::meters(ground.admin()).await?);
+    let begun = Instant::now();
+    let mut times = call_all(&database.store, clients, 0..calls, call).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let after = bench::meters(ground.admin()).await?;
     let cpu = cpu_of_tree(ground.server_pid())?.saturating_sub(server);
