@@ -122,10 +122,10 @@ async fn a_wrong_token_pauses_the_account_fails_no_order_and_goes_on_under_the_s
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_token_does_not_use_up_the_tries_of_orders() {
     let shop = Shop::fresh().await;
-    shop.set("calls_max", "2").await;
+    shop.set("calls_max", "3").await;
     let ids = shop.paid(30).await;
     let wrong = shop.worker(Setup { token: "wrong".into(), ..Setup::default() }).await;
-    shop.until("select max(pauses) >= 12 from {s}.provider_accounts").await;
+    shop.until("select max(pauses) >= 20 from {s}.provider_accounts").await;
     wrong.stop().await;
     shop.finish().await;
     let ends = shop.ends().await;
