@@ -5,11 +5,15 @@ mod world;
 
 use orders_core::gate::Point;
 use orders_sandbox::Faults;
-use world::Shop;
+use world::{Shop, hurried, quick};
 
 /// Kills a worker at its first passing of a point and another at a later one; a third finishes.
 async fn dies_at(point: Point, later: u32) {
-    let shop = Shop::faulty(Faults { drop_answer: 0.1, seed: 3, ..Faults::none() }).await;
+    let mut options = hurried();
+    options.zinc.faults = quick(Faults { drop_answer: 0.1, ..Faults::none() });
+    // So that no worker has done everything before its recovery comes round again.
+    options.zinc.placed_after_ms = 2_500;
+    let shop = Shop::with(options).await;
     let ids = shop.paid(12).await;
     for passing in [1, later] {
         let mut worker = shop.child(|command| {

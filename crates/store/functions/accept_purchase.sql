@@ -31,7 +31,7 @@ begin
   end if;
   new_version := locked.version;
   for step in here + 1 .. goal loop
-    perform write_event(locked.id, new_version,
+    new_version := write_event(locked.id, new_version,
       case line[step] when 'submitted_to_zinc' then 'purchase_accepted'
                       when 'processing' then 'retailer_order_placed' else 'order_completed' end,
       case when step = 2 then locked.status else line[step - 1] end, line[step],
@@ -41,7 +41,6 @@ begin
           'zinc_status', zinc_status_param, 'zinc_request_id', request_id_param, 'review_reason', null)
         else jsonb_build_object('zinc_status', zinc_status_param, 'zinc_request_id', request_id_param) end),
       at + poll, at, who.actor, who.actor_source, case when here = 1 and step = 2 then request_id_param end);
-    new_version := new_version + 1;
   end loop;
   if final_status_param = 'completed' then
     update order_attempts as a set settled_at = at, settled_by = 'delivered'

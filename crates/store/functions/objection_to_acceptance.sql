@@ -17,6 +17,13 @@ declare
   facts jsonb;
   reason text;
 begin
+  -- The usual case in one look: sent, unanswered, and the id is new.
+  if locked.status = 'submitting' and locked.hold_reason is null and locked.zinc_request_id is null
+     and zinc_status_param = any (good_words)
+     and exists (select from order_attempts as a where a.order_id = locked.id and a.settled_at is null and a.calls > 0)
+     and not exists (select from order_attempts as a where a.request_id = request_id_param) then
+    return null;
+  end if;
   select * into owner_attempt from order_attempts as a where a.request_id = request_id_param;
   reason := case
     when zinc_status_param is null or zinc_status_param <> all (good_words) then 'good_news_only'

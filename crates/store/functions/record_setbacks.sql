@@ -48,7 +48,7 @@ begin
          array_agg(kind) as kinds, array_agg(code) as codes, array_agg(unsent) as unsent,
          array_agg(case when kind = 'claim_released' then known else outcome end) as outcomes,
          array_agg(settlement) as settlements, array_agg(final) as afters,
-         array_agg(case when final = 'submitting' and kind <> 'claim_released'
+         array_agg(case when final = 'submitting'
            then greatest(wait_until, at + bound) else wait_until end) as dues,
          array_agg(jsonb_strip_nulls(jsonb_build_object('code', code, 'settled_by', settlement, 'calls', calls))
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(

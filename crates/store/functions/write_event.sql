@@ -3,14 +3,14 @@
 --          verify_orders finds a difference, because it folds the history by its own rules. // G11
 --          With a request id, the unsettled attempt is accepted under it in the same statement.
 -- Locks:   the row of the order, which the caller has locked already; then its attempt.
--- Rows:    one order, one event, at most one attempt; raises when the order changed meanwhile. Alerts where a person is
---          needed or was.
+-- Rows:    one order, one event, at most one attempt; gives the order's new version; raises when it
+--          changed meanwhile. Alerts where a person is needed or was.
 -- Callers: the doors for one order; nobody else may execute it.
 create or replace function :"schema".write_event(
   order_uuid uuid, known_version bigint, event_kind text, before text, after text, event_data jsonb,
   new_due timestamptz, event_at timestamptz, event_by text, event_by_source text,
   accepted_request_id text default null
-) returns void
+) returns bigint
 language plpgsql
 set search_path = :"schema", pg_temp
 as $$
@@ -51,4 +51,5 @@ begin
      or event_kind in ('purchase_refused', 'purchase_failed', 'hold_released', 'completed_by_person', 'order_cancelled') then
     perform alert_people(array[order_uuid], array[before], array[after], array[event_data], event_at);
   end if;
+  return known_version + 1;
 end $$;

@@ -30,6 +30,8 @@ create domain :"schema".orders_payment_status as text
   constraint orders_payment_status_known check (value in ('unpaid', 'authorized', 'paid', 'refund_pending', 'partially_refunded', 'refunded', 'disputed', 'failed'));
 create domain :"schema".orders_retailer as text
   constraint orders_retailer_known check (value in ('amazon', 'amazon_uk', 'amazon_ca', 'amazon_de', 'amazon_mx', 'walmart'));
+create domain :"schema".orders_currency as char(3)
+  constraint orders_currency_known check (value in ('USD', 'GBP', 'CAD', 'EUR', 'MXN'));
 create domain :"schema".orders_goods_minor as bigint
   constraint orders_goods_positive check (value between 1 and 1000000000);
 create domain :"schema".orders_content_digest as bytea
@@ -52,8 +54,7 @@ create table :"schema".orders (
   review_reason   :"schema".orders_review_reason,
   payment_status  :"schema".orders_payment_status not null default 'unpaid',
   retailer        :"schema".orders_retailer not null,
-  currency        char(3) not null
-    constraint orders_currency_known check (currency = any ('{USD, GBP, CAD, EUR, MXN}')),
+  currency        :"schema".orders_currency not null,
   goods_minor     :"schema".orders_goods_minor not null,
   total_minor     bigint not null
     constraint orders_total_covers_goods check (total_minor between goods_minor and 1000000000),

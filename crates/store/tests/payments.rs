@@ -1,5 +1,11 @@
 //! Which PaymentIntent pays an order, and what Stripe's word does to its hold.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests may fail by panic, like the tests"
+)]
+
 mod shop;
 
 use orders_core::payment::PaymentFacts;

@@ -1,6 +1,12 @@
 //! A person's ways out of review, and the one that is closed: buying again while an earlier purchase
 //! is open or unknown.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests may fail by panic, like the tests"
+)]
+
 mod shop;
 
 use serde_json::{Value, json};

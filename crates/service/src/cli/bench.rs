@@ -10,6 +10,12 @@
 //! [`pending`] (memory with a long queue), [`floor`] (the floor's driver), [`ground`] and
 //! [`process`] (database, provider, meters), [`report`].
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    reason = "counts of a benchmark are far below 2^52"
+)]
+
 mod floor;
 mod ground;
 mod pending;

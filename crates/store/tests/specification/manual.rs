@@ -61,6 +61,7 @@ async fn an_unknown_order_is_completed_with_the_id_found_at_the_provider() {
     shop.setback(review, token, &Setback::REVIEW).await.unwrap();
     completed(&shop, review, Some("req-2"), "req-2").await;
     let (ended, _) = shop.submitting("3", 1).await;
+    shop.until("select bool_and(lease_expires_at <= clock_now())::text from order_attempts where lease_token is not null").await;
     completed(&shop, ended, Some("req-3"), "req-3").await;
     let attempts = shop.text("select string_agg(outcome || ' ' || settled_by || ' ' || request_id, ', ' order by request_id) from order_attempts").await;
     assert_eq!(attempts, "accepted person req-1, accepted person req-2, accepted person req-3");

@@ -78,8 +78,8 @@ impl Process {
     }
 
     /// Its processor time so far.
-    pub fn cpu(&self) -> anyhow::Result<Duration> {
-        Ok(on_processor(self.pid))
+    pub fn cpu(&self) -> Duration {
+        on_processor(self.pid)
     }
 
     /// The most memory that it had at once, in bytes.
@@ -133,14 +133,15 @@ impl Provider {
         Ok(Self { process, ledger, address })
     }
 
-    /// Stops it, and demands of its ledger that exactly so many orders were bought, each once.
-    pub async fn stop(self, orders: usize) -> anyhow::Result<()> {
+    /// Stops it, and demands of its ledger that exactly so many orders were bought, each once;
+    /// gives their number.
+    pub async fn stop(self, orders: usize) -> anyhow::Result<u64> {
         self.process.stop().await?;
         bought_once(&self.ledger, orders)
     }
 }
 
-fn bought_once(ledger: &Path, orders: usize) -> anyhow::Result<()> {
+fn bought_once(ledger: &Path, orders: usize) -> anyhow::Result<u64> {
     let options = Options { ledger_folder: Some(ledger.to_owned()), ..Options::default() };
     let summary = World::new(options)?.zinc.summary();
     let (once, live) = (summary.orders_bought_once, summary.live_purchases);
@@ -151,7 +152,7 @@ fn bought_once(ledger: &Path, orders: usize) -> anyhow::Result<()> {
         summary.duplicates.len(),
         summary.violations
     );
-    Ok(())
+    Ok(once)
 }
 
 /// The processor time of a process and everything under it.

@@ -173,5 +173,6 @@ where
         p99_ms: exceeded(99),
         peak_memory_mb: None,
         orders: calls as i64,
+        bought_once: None,
     })
 }

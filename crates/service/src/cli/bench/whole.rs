@@ -1,4 +1,4 @@
-//! The whole way: pending, submitting, HTTP, submitted_to_zinc; the engine beside the floor.
+//! The whole way: `pending`, `submitting`, HTTP, `submitted_to_zinc`; the engine beside the floor.
 //!
 //! A run begins when the worker is up and idle, its account paused and the orders seeded, and ends
 //! when the last order is recorded. Speed and delays come from the history of either side: from the
@@ -57,7 +57,7 @@ pub async fn run(ground: &Ground, side: Side, plan: Plan) -> anyhow::Result<Run>
     let after = Meter::read(ground, &worker).await?;
     let peak_memory = worker.peak_memory()?;
     worker.stop().await?;
-    provider.stop(plan.orders).await?;
+    let bought_once = provider.stop(plan.orders).await?;
     let times = match side {
         Side::Ours => bench::times(&database.store).await?,
         Side::Floor => floor::times(&database.store).await?,
@@ -69,7 +69,12 @@ pub async fn run(ground: &Ground, side: Side, plan: Plan) -> anyhow::Result<Run>
         plan.orders
     );
     ground.done(database).await?;
-    Ok(after.since(before, times, Some(peak_memory)))
+    let run = after.since(before, times);
+    Ok(Run {
+        bought_once: Some(bought_once),
+        peak_memory_mb: Some(peak_memory as f64 / 1e6),
+        ..run
+    })
 }
 
 /// Places and pays the orders; the pages that it wrote are clean when the measuring begins.
@@ -149,12 +154,12 @@ impl Meter {
     async fn read(ground: &Ground, worker: &Process) -> anyhow::Result<Self> {
         Ok(Self {
             database: bench::meters(ground.admin()).await?,
-            worker_cpu: worker.cpu()?,
+            worker_cpu: worker.cpu(),
             server_cpu: cpu_of_tree(ground.server_pid())?,
         })
     }
 
-    fn since(self, before: Self, times: Times, peak_memory: Option<u64>) -> Run {
+    fn since(self, before: Self, times: Times) -> Run {
         let orders = times.orders as f64;
         let each = |amount: f64| amount / orders;
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
@@ -166,8 +171,9 @@ impl Meter {
             commits: each((self.database.commits - before.database.commits) as f64),
             p50_ms: times.p50_ms,
             p99_ms: times.p99_ms,
-            peak_memory_mb: peak_memory.map(|bytes| bytes as f64 / 1e6),
+            peak_memory_mb: None,
             orders: times.orders,
+            bought_once: None,
         }
     }
 }
