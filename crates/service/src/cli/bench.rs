@@ -6,9 +6,9 @@
 //! machine hits both. After each run the provider's own ledger is asked whether every order was
 //! bought once: a figure of a run that bought wrongly is an error, not a figure.
 //!
-//! Reading order: [`whole`] (pending to submitted), [`single`] (one call of the public door),
-//! [`pending`] (memory with a long queue), [`floor`] (the floor's driver), [`ground`] and
-//! [`process`] (database, provider, meters), [`report`].
+//! Reading order: `whole` (pending to submitted), `single` (one call of the public door),
+//! `pending` (memory with a long queue), `floor` (the floor's driver), `ground` and
+//! `process` (database, provider, meters), `report`.
 
 #![expect(
     clippy::cast_precision_loss,
