@@ -29,13 +29,13 @@ begin
       jsonb_build_object('order_id', order_uuid, 'status', locked.status, 'payment_status', locked.payment_status));
   end if;
   if exists (select from payments as p where p.order_id = order_uuid and p.live) then
-    return refusal('payment_already_attached', 'another PaymentIntent pays this order', 'Cancel the order, or have that one paid.', facts);
+    return refusal('payment_taken', 'another PaymentIntent pays this order', 'Cancel the order, or have that one paid.', facts);
   end if;
   insert into payments (payment_intent, order_id, next_read_at, created_at)
   values (payment_intent_param, order_uuid, at, at)
   on conflict (payment_intent) do nothing;
   if not found then
-    return refusal('payment_of_another_order', 'this PaymentIntent pays another order', 'One PaymentIntent pays one order.', facts);
+    return refusal('payment_taken', 'this PaymentIntent pays another order', 'One PaymentIntent pays one order.', facts);
   end if;
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid);
 end $$;

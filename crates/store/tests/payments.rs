@@ -50,8 +50,8 @@ async fn a_payment_pays_one_order_and_an_order_has_one_payment() {
     let (a, b) = (shop.place("a").await, shop.place("b").await);
     assert_eq!(attach(&shop, a, "pi_1").await.unwrap()["duplicate"], json!(false));
     assert_eq!(attach(&shop, a, "pi_1").await.unwrap()["duplicate"], json!(true));
-    assert_eq!(attach(&shop, a, "pi_2").await.unwrap()["code"], json!("payment_already_attached"));
-    assert_eq!(attach(&shop, b, "pi_1").await.unwrap()["code"], json!("payment_of_another_order"));
+    assert_eq!(attach(&shop, a, "pi_2").await.unwrap()["code"], json!("payment_taken"));
+    assert_eq!(attach(&shop, b, "pi_1").await.unwrap()["code"], json!("payment_taken"));
     let refused = attach(&shop, b, "ch_1").await.unwrap_err();
     assert!(refused.starts_with("22023") && refused.contains("pi_3Abc"), "{refused}");
     assert_eq!(shop.text("select count(*) from payments").await, "1");

@@ -27,15 +27,11 @@ pub(crate) async fn post(
     request: Body,
 ) -> Result<Json<Value>, Fault> {
     let answer = decide(&shared, &caller, &order, request, &DECISION).await;
-    // The database knows the form of the id and its one owner; it names constraints, we a field.
+    // The database knows the form of the id; it names a parameter, we a field.
     answer.map_err(|fault| match fault.code.as_ref() {
-        "23514" => {
+        "22023" => {
             Fault::field("payment_intent", "must be a Stripe PaymentIntent id such as pi_3Abc")
         }
-        "23505" => fault.renamed(
-            "payment_taken",
-            "this PaymentIntent pays another order, or another one pays this order",
-        ),
         _ => fault,
     })
 }
