@@ -22,7 +22,6 @@ use crate::engine::stats::Stats;
 use futures_util::FutureExt as _;
 use orders_core::gate::Gate;
 use orders_core::lease::{Times, UnsafeTimes};
-use orders_core::order::Retailer;
 use orders_gateway::http::BootClock;
 use orders_gateway::provider::Provider;
 use orders_gateway::stripe;
@@ -252,10 +251,5 @@ impl Engine {
             () = tokio::time::sleep(length) => {}
             () = stop.cancelled() => {}
         }
-    }
-
-    /// The retailer of an order, if the program knows it.
-    pub(crate) fn retailer(name: &str) -> Option<Retailer> {
-        Retailer::parse(name)
     }
 }

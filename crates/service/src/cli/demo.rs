@@ -147,7 +147,7 @@ impl Demo {
 
 /// The sandbox works in seconds what takes a provider minutes, so the shop's times follow. They keep
 /// their order: the provider's bound is not shorter here than there.
-async fn hurry(admin: &Store) -> anyhow::Result<()> {
+pub(crate) async fn hurry(admin: &Store) -> anyhow::Result<()> {
     for (name, value) in [
         ("processing_bound_ms", "1500"),
         ("poll_ms", "700"),

@@ -6,7 +6,7 @@
 mod guide;
 mod partners;
 
-use super::demo::invoices;
+use super::demo::{hurry, invoices};
 use super::output::{say, tell};
 use super::serve::{HttpArgs, Shop};
 use super::work::stop_on_signal;
@@ -131,7 +131,7 @@ impl Up {
         );
         std::fs::create_dir_all(&ledgers)?;
         let running = partners::start(&ledgers, self.sandbox_port).await?;
-        partners::hurry(&database.admin()?).await?;
+        hurry(&database.admin()?).await?;
         partners::turn_to(&mut self.partners, &running);
         Ok(Some(running))
     }

@@ -9,6 +9,7 @@ use super::{Engine, record};
 use orders_core::attempt::Purchase;
 use orders_core::gate::Point;
 use orders_core::id;
+use orders_core::order::Retailer;
 use orders_core::outcome::{Answer, Doubt};
 use orders_core::plan::{Intent, Sent, before_send};
 use orders_gateway::provider::CallLimits;
@@ -206,7 +207,7 @@ fn purchase(order: &DueOrder, attempt_id: Uuid, provider_key: Uuid) -> Option<Pu
         order_id: order.id,
         attempt_id,
         provider_key,
-        retailer: Engine::retailer(&order.retailer)?,
+        retailer: Retailer::parse(&order.retailer)?,
         items: order.items.clone(),
         price_cap_minor: order.price_cap_minor,
         shipping_method: order.shipping_method,

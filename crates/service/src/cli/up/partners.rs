@@ -5,7 +5,6 @@ use crate::app::PartnerArgs;
 use crate::cli::output::tell;
 use orders_core::order::Retailer;
 use orders_sandbox::{Error, Options, Running, World, stripe, zinc};
-use orders_store::{Store, schema};
 use std::path::Path;
 
 /// Starts them; when the port is taken, on a free one.
@@ -23,20 +22,6 @@ pub async fn start(ledgers: &Path, port: u16) -> anyhow::Result<Running> {
         }
         started => Ok(started?),
     }
-}
-
-/// The sandbox works in seconds what takes a provider minutes, so the shop's times follow.
-pub async fn hurry(admin: &Store) -> anyhow::Result<()> {
-    for (name, value) in [
-        ("processing_bound_ms", "1500"),
-        ("poll_ms", "700"),
-        ("repeat_first_ms", "200"),
-        ("renew_first_ms", "300"),
-        ("account_pause_ms", "1000"),
-    ] {
-        schema::set(admin, name, value).await?;
-    }
-    Ok(())
 }
 
 /// Makes the engine talk to them.
