@@ -6,21 +6,21 @@ create or replace function :"schema".accept_purchase(
   locked :"schema".orders, request_id_param text, zinc_status_param text, final_status_param text, options jsonb
 ) returns jsonb
 language plpgsql volatile
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
   line text[] := array['submitting', 'submitted_to_zinc', 'processing', 'completed'];
   who record;
   objection jsonb;
   here integer;
   goal integer := array_position(line, final_status_param);
   new_version bigint;
-  poll interval := setting_ms('poll_ms');
+  poll interval := :"schema".setting_ms('poll_ms');
 begin
-  who := event_actor(options);
+  who := :"schema".event_actor(options);
   here := case when locked.status = 'needs_review' then 1 else array_position(line, locked.status) end;
-  objection := objection_to_acceptance(locked, request_id_param, zinc_status_param,
+  objection := :"schema".objection_to_acceptance(locked, request_id_param, zinc_status_param,
                                        here < goal and locked.status <> 'needs_review', who.actor, at);
   if objection is not null then
     return objection;
@@ -31,7 +31,7 @@ begin
   end if;
   new_version := locked.version;
   for step in here + 1 .. goal loop
-    new_version := write_event(locked.id, new_version,
+    new_version := :"schema".write_event(locked.id, new_version,
       case line[step] when 'submitted_to_zinc' then 'purchase_accepted'
                       when 'processing' then 'retailer_order_placed' else 'order_completed' end,
       case when step = 2 then locked.status else line[step - 1] end, line[step],
@@ -43,7 +43,7 @@ begin
       at + poll, at, who.actor, who.actor_source, case when here = 1 and step = 2 then request_id_param end);
   end loop;
   if final_status_param = 'completed' then
-    update order_attempts as a set settled_at = at, settled_by = 'delivered'
+    update :"schema".order_attempts as a set settled_at = at, settled_by = 'delivered'
      where a.order_id = locked.id and a.settled_at is null;
   end if;
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', locked.id,

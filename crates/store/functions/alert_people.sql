@@ -7,22 +7,22 @@ create or replace function :"schema".alert_people(
   ids uuid[], befores text[], afters text[], datas jsonb[], alert_at timestamptz
 ) returns void
 language plpgsql
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into alerts (id, rule, order_id, subject, runbook, opened_at)
+  insert into :"schema".alerts (id, rule, order_id, subject, runbook, opened_at)
   select gen_random_uuid(), 'needs_review', e.id, left(coalesce(e.data #>> '{set,review_reason}', ''), 200),
          'A person must decide. Look the order up at the provider; docs/OPERATIONS.md has a line for each reason.', alert_at
     from unnest(ids, befores, afters, datas) as e (id, before, after, data)
    where e.after = 'needs_review' and e.before <> 'needs_review'
   on conflict (rule, order_id, subject) where closed_at is null do nothing;
-  insert into alerts (id, rule, order_id, subject, runbook, opened_at)
+  insert into :"schema".alerts (id, rule, order_id, subject, runbook, opened_at)
   select gen_random_uuid(), 'awaiting_funds', e.id, '',
          'The balance at the provider was too low. Fund it, then release the hold of the order.', alert_at
     from unnest(ids, datas) as e (id, data)
    where e.data #>> '{set,hold_reason}' = 'awaiting_funds'
   on conflict (rule, order_id, subject) where closed_at is null do nothing;
-  update alerts as a
+  update :"schema".alerts as a
      set closed_at = alert_at
     from unnest(ids, befores, afters, datas) as e (id, before, after, data)
    where a.order_id = e.id and a.closed_at is null

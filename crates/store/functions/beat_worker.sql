@@ -6,22 +6,22 @@
 create or replace function :"schema".beat_worker(worker_param text, release_param text, stopping boolean)
 returns void
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
 begin
-  insert into workers as w (worker, release, started_at, seen_at)
+  insert into :"schema".workers as w (worker, release, started_at, seen_at)
   values (worker_param, release_param, at, at)
   on conflict (worker) do update
      set seen_at = at, release = excluded.release, stopped_at = case when stopping then at end;
-  update alerts as a set closed_at = at
+  update :"schema".alerts as a set closed_at = at
    where a.rule = 'provider_account_wrong' and a.closed_at is null
-     and not exists (select from provider_accounts as p where p.paused_until > at - interval '15 minutes');
-  delete from workers where seen_at < at - interval '7 days';
-  delete from idempotency_keys as k
-   where (k.caller, k.key) in (select o.caller, o.key from idempotency_keys as o
+     and not exists (select from :"schema".provider_accounts as p where p.paused_until > at - interval '15 minutes');
+  delete from :"schema".workers where seen_at < at - interval '7 days';
+  delete from :"schema".idempotency_keys as k
+   where (k.caller, k.key) in (select o.caller, o.key from :"schema".idempotency_keys as o
                                 where o.created_at < at - interval '72 hours'
                                 order by o.created_at limit 1000);
 end $$;

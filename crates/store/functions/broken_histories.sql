@@ -6,15 +6,15 @@
 create or replace function :"schema".broken_histories(ids uuid[])
 returns table (order_id uuid, rule text, detail text)
 language sql stable
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
   with page as materialized (
-    select o.* from orders as o where o.id = any (ids)
+    select o.* from :"schema".orders as o where o.id = any (ids)
   ), chain as materialized (
     select e.*, lag(e.hash) over by_order as prev, lag(e.seq) over by_order as prev_seq,
            lag(e.status_after) over by_order as prev_status,
            lead(e.seq) over by_order is null as is_last
-      from order_events as e where e.order_id = any (ids)
+      from :"schema".order_events as e where e.order_id = any (ids)
     window by_order as (partition by e.order_id order by e.seq)
   ), told as (
     select e.order_id, jsonb_object_agg(s.key, s.value order by e.seq) filter (where s.key is not null) as columns,
@@ -24,7 +24,7 @@ as $$
      group by e.order_id
   )
   select c.order_id, 'hash', 'event ' || c.seq from chain as c
-   where c.hash <> event_hash(coalesce(c.prev, '\x'), c.order_id, c.seq, c.at, c.kind, c.status_before,
+   where c.hash <> :"schema".event_hash(coalesce(c.prev, '\x'), c.order_id, c.seq, c.at, c.kind, c.status_before,
                               c.status_after, c.actor, c.actor_source, c.data)
   union all
   select c.order_id, 'gap', 'before event ' || c.seq from chain as c where c.seq <> coalesce(c.prev_seq, 0) + 1
@@ -34,7 +34,7 @@ as $$
   union all
   select c.order_id, 'edge', c.status_before || ' to ' || c.status_after from chain as c
    where c.status_before <> c.status_after and not exists
-     (select from order_edges as x where x.status_before = c.status_before and x.status_after = c.status_after)
+     (select from :"schema".order_edges as x where x.status_before = c.status_before and x.status_after = c.status_after)
   union all
   select p.id, 'head', 'orders.head is not the hash of the last event' from page as p
     left join chain as c on c.order_id = p.id and c.is_last

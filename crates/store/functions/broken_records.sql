@@ -6,19 +6,19 @@
 create or replace function :"schema".broken_records(ids uuid[])
 returns table (order_id uuid, rule text, detail text)
 language sql stable
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
   with page as materialized (
-    select o.* from orders as o where o.id = any (ids)
+    select o.* from :"schema".orders as o where o.id = any (ids)
   ), birth as materialized (
-    select e.order_id, e.data from order_events as e where e.order_id = any (ids) and e.seq = 1
+    select e.order_id, e.data from :"schema".order_events as e where e.order_id = any (ids) and e.seq = 1
   ), lines as (
     select i.order_id, sum(i.quantity * i.unit_price_minor) as goods, max(i.line) as last, count(*) as n,
-           lines_digest(jsonb_agg(jsonb_build_object('product_id', i.product_id, 'title', i.title,
+           :"schema".lines_digest(jsonb_agg(jsonb_build_object('product_id', i.product_id, 'title', i.title,
              'quantity', i.quantity, 'unit_price_minor', i.unit_price_minor) order by i.line)) as digest
-      from order_items as i where i.order_id = any (ids) group by i.order_id
+      from :"schema".order_items as i where i.order_id = any (ids) group by i.order_id
   ), opened as (
-    select e.order_id, (e.data #>> '{set,generation}')::integer as generation, e.data from order_events as e
+    select e.order_id, (e.data #>> '{set,generation}')::integer as generation, e.data from :"schema".order_events as e
      where e.order_id = any (ids) and e.kind = 'purchase_opened'
   )
   select p.id, 'goods_total', 'the lines do not sum to goods_minor' from page as p
@@ -29,27 +29,27 @@ as $$
    where l.digest is distinct from b.data ->> 'lines_digest' or l.last is distinct from l.n
   union all
   select p.id, 'private', 'recipient or message are not as placed' from page as p
-    left join order_private as x on x.order_id = p.id left join birth as b on b.order_id = p.id
+    left join :"schema".order_private as x on x.order_id = p.id left join birth as b on b.order_id = p.id
    where b.data ->> 'private_digest' is distinct from
-         private_digest(x.recipient, x.shipping_method, x.is_gift, x.gift_message)
+         :"schema".private_digest(x.recipient, x.shipping_method, x.is_gift, x.gift_message)
   union all
   select p.id, 'attempts', 'generation ' || p.generation || ' and the attempts differ' from page as p
-   where p.generation <> (select coalesce(max(a.generation), 0) from order_attempts as a where a.order_id = p.id)
+   where p.generation <> (select coalesce(max(a.generation), 0) from :"schema".order_attempts as a where a.order_id = p.id)
   union all
   select coalesce(a.order_id, w.order_id), 'attempts',
          'attempt ' || coalesce(a.generation, w.generation) || ' is not as it was opened'
-    from (select x.* from order_attempts as x where x.order_id = any (ids)) as a
+    from (select x.* from :"schema".order_attempts as x where x.order_id = any (ids)) as a
     full join opened as w on w.order_id = a.order_id and w.generation = a.generation
    where w.data ->> 'attempt_id' is distinct from a.attempt_id::text
       or w.data ->> 'provider_key' is distinct from a.provider_key
       or w.data ->> 'request_digest' is distinct from encode(a.request_digest, 'hex')
       or (w.data ->> 'price_cap_minor')::bigint is distinct from a.price_cap_minor
   union all
-  select a.order_id, 'digest', 'attempt ' || a.generation from order_attempts as a
+  select a.order_id, 'digest', 'attempt ' || a.generation from :"schema".order_attempts as a
    where a.order_id = any (ids) and a.request_digest <> sha256(a.request_body)
   union all
   select p.id, 'unsettled', 'the status and the unsettled attempt do not fit' from page as p
-    left join order_attempts as a on a.order_id = p.id and a.settled_at is null
+    left join :"schema".order_attempts as a on a.order_id = p.id and a.settled_at is null
    where (p.status in ('submitting', 'submitted_to_zinc', 'processing') and a.order_id is null)
       or (p.status in ('completed', 'cancelled', 'failed') and a.order_id is not null)
       or (p.status = 'pending' and a.calls > 0)

@@ -7,15 +7,15 @@ create or replace function :"schema".cancel_order(
   order_uuid uuid, reason_param text default null, options jsonb default '{}'
 ) returns jsonb
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := clock_now();
-  locked orders;
+  at timestamptz := :"schema".clock_now();
+  locked :"schema".orders;
   who record;
 begin
-  select * into locked from orders where id = order_uuid for no key update;
+  select * into locked from :"schema".orders where id = order_uuid for no key update;
   if not found then
     raise exception 'no order %', order_uuid using errcode = 'PT404';
   end if;
@@ -23,17 +23,17 @@ begin
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid, 'status', 'cancelled');
   end if;
   if locked.status not in ('pending', 'needs_review') or exists (
-    select from order_attempts as a where a.order_id = order_uuid and a.settled_at is null and a.calls > 0)
+    select from :"schema".order_attempts as a where a.order_id = order_uuid and a.settled_at is null and a.calls > 0)
   then
-    return refusal('may_be_bought', 'a purchase of this order exists or may exist', 'Settle the purchase first.',
+    return :"schema".refusal('may_be_bought', 'a purchase of this order exists or may exist', 'Settle the purchase first.',
       jsonb_build_object('order_id', order_uuid, 'status', locked.status));
   end if;
-  select * into who from event_actor(options);
-  perform write_events(array[order_uuid], array[locked.version], array['order_cancelled'], array[locked.status],
+  select * into who from :"schema".event_actor(options);
+  perform :"schema".write_events(array[order_uuid], array[locked.version], array['order_cancelled'], array[locked.status],
     array['cancelled'], array[jsonb_build_object('reason', reason_param, 'set',
       case when locked.status = 'needs_review' then '{"review_reason": null}'::jsonb else '{}' end)],
     array[null::timestamptz], at, who.actor, who.actor_source);
-  update order_attempts as a set settled_at = at, settled_by = 'never_sent'
+  update :"schema".order_attempts as a set settled_at = at, settled_by = 'never_sent'
    where a.order_id = order_uuid and a.settled_at is null;
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid, 'status', 'cancelled');
 end $$;

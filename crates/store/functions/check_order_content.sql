@@ -5,7 +5,7 @@
 -- Callers: place_order only.
 create or replace function :"schema".check_order_content(content jsonb) returns void
 language plpgsql stable
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   most bigint := 1000000000;
@@ -32,20 +32,20 @@ begin
      (case when jsonb_typeof(i) <> 'object' then ' must be an object' end),
      ((select '.' || k || ' is not known' from jsonb_object_keys(case when jsonb_typeof(i) = 'object' then i else '{}' end) as k
         where k <> all (parts) limit 1)),
-     ('.product_id ' || text_fault(i -> 'product_id', 1, 100)), ('.title ' || text_fault(i -> 'title', 0, 300)),
-     ('.quantity ' || whole_fault(i -> 'quantity', 1, 100000)),
-     ('.unit_price_minor ' || whole_fault(i -> 'unit_price_minor', 1, most))) as f (fault)
+     ('.product_id ' || :"schema".text_fault(i -> 'product_id', 1, 100)), ('.title ' || :"schema".text_fault(i -> 'title', 0, 300)),
+     ('.quantity ' || :"schema".whole_fault(i -> 'quantity', 1, 100000)),
+     ('.unit_price_minor ' || :"schema".whole_fault(i -> 'unit_price_minor', 1, most))) as f (fault)
    where f.fault is not null order by line limit 1;
-  fault := coalesce(fault, 'order_number ' || text_fault(content -> 'order_number', 1, 100),
-                           'total_minor ' || whole_fault(content -> 'total_minor', 1, most));
+  fault := coalesce(fault, 'order_number ' || :"schema".text_fault(content -> 'order_number', 1, 100),
+                           'total_minor ' || :"schema".whole_fault(content -> 'total_minor', 1, most));
   if fault is null then
     goods := (select sum((i ->> 'quantity')::numeric * (i ->> 'unit_price_minor')::numeric)
                 from jsonb_array_elements(content -> 'items') as i);
     total := (content ->> 'total_minor')::bigint;
     fault := case
       when goods > total then 'total_minor must be at least the sum of the lines, ' || goods
-      when content ->> 'price_cap_minor' is not null and whole_fault(content -> 'price_cap_minor', 1, total) is not null
-        then 'price_cap_minor ' || whole_fault(content -> 'price_cap_minor', 1, total)
+      when content ->> 'price_cap_minor' is not null and :"schema".whole_fault(content -> 'price_cap_minor', 1, total) is not null
+        then 'price_cap_minor ' || :"schema".whole_fault(content -> 'price_cap_minor', 1, total)
       when not exists (select from (values ('amazon', 'USD'), ('amazon_uk', 'GBP'), ('amazon_ca', 'CAD'),
           ('amazon_de', 'EUR'), ('amazon_mx', 'MXN'), ('walmart', 'USD')) as r (retailer, currency)
           where r.retailer = content ->> 'retailer' and r.currency = content ->> 'currency')
@@ -59,10 +59,10 @@ begin
         then 'gift_message must have 1 to 9 lines'
       when coalesce(content ->> 'payment_intent', 'pi_0') !~ '^pi_[A-Za-z0-9_]{1,252}$'
         then 'payment_intent must be a Stripe PaymentIntent id such as pi_3Abc'
-      else 'gift_message ' || text_fault(content -> 'gift_message', 0, 240) end;
+      else 'gift_message ' || :"schema".text_fault(content -> 'gift_message', 0, 240) end;
   end if;
   if fault is not null then
     raise exception '%', fault using errcode = '22023';
   end if;
-  perform check_order_recipient(content -> 'recipient');
+  perform :"schema".check_order_recipient(content -> 'recipient');
 end $$;

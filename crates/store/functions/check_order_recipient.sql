@@ -4,7 +4,7 @@
 -- Callers: check_order_content only.
 create or replace function :"schema".check_order_recipient(recipient jsonb) returns void
 language plpgsql stable
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   fault text;
@@ -17,11 +17,11 @@ begin
     ('zip_code', 1, 20), ('city', 1, 60), ('state', 1, 60), ('country', 2, 2), ('phone_number', 5, 30),
     ('instructions', 0, 240))
   select coalesce(k.field, given.field) || ' ' || case when k.field is null then 'is not known'
-           else text_fault(recipient -> k.field, k.chars_min, k.chars_max) end
+           else :"schema".text_fault(recipient -> k.field, k.chars_min, k.chars_max) end
     into fault
     from known as k
     full join jsonb_object_keys(recipient) as given (field) on given.field = k.field
-   where k.field is null or text_fault(recipient -> k.field, k.chars_min, k.chars_max) is not null
+   where k.field is null or :"schema".text_fault(recipient -> k.field, k.chars_min, k.chars_max) is not null
    order by 1 limit 1;
   fault := coalesce(fault, case
     when recipient ->> 'country' !~ '^[A-Z]{2}$' then 'country must be an ISO 3166 code of two capital letters'

@@ -12,7 +12,7 @@ create or replace function :"schema".commit_intents(
   bodies bytea[], digests bytea[]
 ) returns table (order_id uuid, generation integer)
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 set plan_cache_mode = force_generic_plan -- by key, planned once per session, however long the queue is
 set enable_seqscan = off
@@ -22,11 +22,11 @@ set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
   lease_end timestamptz := at + lease_ms * interval '1 millisecond';
   call_end timestamptz := at + call_ms * interval '1 millisecond';
   key_end timestamptz := at + key_life_ms * interval '1 millisecond';
-  bound interval := setting_ms('processing_bound_ms');
+  bound interval := :"schema".setting_ms('processing_bound_ms');
   good record;
 begin
   with wanted as (
@@ -36,9 +36,9 @@ begin
   ), ready as (
     select w.*, o.status, o.price_cap_minor, a.order_id is not null as repeats
       from wanted as w
-      join orders as o on o.id = w.id and o.version = w.version
+      join :"schema".orders as o on o.id = w.id and o.version = w.version
        and o.status in ('pending', 'submitting') and o.hold_reason is null and o.payment_status = 'paid'
-      left join order_attempts as a on a.order_id = o.id and a.settled_at is null
+      left join :"schema".order_attempts as a on a.order_id = o.id and a.settled_at is null
      where case when a.order_id is null then w.body is not null and w.generation = o.generation + 1
            else w.body is null and a.generation = w.generation and a.lease_token is null and a.provider = provider_param
              and a.outcome in ('open', 'unknown')
@@ -57,10 +57,10 @@ begin
   if good.ids is null then
     return;
   end if;
-  perform write_events(good.ids, good.versions, good.kinds, good.befores,
+  perform :"schema".write_events(good.ids, good.versions, good.kinds, good.befores,
     array_fill('submitting'::text, array[cardinality(good.ids)]), good.datas,
     array_fill(lease_end, array[cardinality(good.ids)]), at, 'engine/' || worker_param, 'options');
-  insert into order_attempts as a
+  insert into :"schema".order_attempts as a
     (order_id, generation, attempt_id, provider, provider_key, request_body, request_digest, price_cap_minor,
      calls, opened_at, first_sent_at, key_dead_at, call_deadline_at, lease_token, lease_expires_at, worker)
   select g.id, g.generation, g.attempt_id, provider_param, g.provider_key, g.body, g.digest, g.cap,
@@ -69,7 +69,7 @@ begin
                 good.caps, good.repeats) as g (id, generation, attempt_id, provider_key, body, digest, cap, repeats)
    where not g.repeats;
   if true = any (good.repeats) then
-    update order_attempts as a
+    update :"schema".order_attempts as a
        set calls = a.calls + 1, call_deadline_at = call_end, lease_token = token, lease_expires_at = lease_end,
            first_sent_at = coalesce(a.first_sent_at, at), key_dead_at = coalesce(a.key_dead_at, key_end),
            worker = worker_param

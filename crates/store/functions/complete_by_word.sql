@@ -6,25 +6,25 @@ create or replace function :"schema".complete_by_word(
   locked :"schema".orders, given_id text, reason_param text, options jsonb
 ) returns jsonb
 language plpgsql volatile
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  at timestamptz := clock_now();
-  open_attempt order_attempts;
+  at timestamptz := :"schema".clock_now();
+  open_attempt :"schema".order_attempts;
   who record;
   reason text;
   known_id text := coalesce(given_id, locked.zinc_request_id);
   facts jsonb;
 begin
-  select * into who from event_actor(options);
-  select * into open_attempt from order_attempts as a where a.order_id = locked.id and a.settled_at is null;
+  select * into who from :"schema".event_actor(options);
+  select * into open_attempt from :"schema".order_attempts as a where a.order_id = locked.id and a.settled_at is null;
   facts := jsonb_build_object('order_id', locked.id, 'status', locked.status, 'zinc_request_id', locked.zinc_request_id,
     'given_request_id', given_id, 'lease_expires_at', open_attempt.lease_expires_at);
   reason := case
     when given_id <> locked.zinc_request_id then 'request_id_conflict'
-    when exists (select from order_attempts as a where a.request_id = given_id
+    when exists (select from :"schema".order_attempts as a where a.request_id = given_id
                   and (a.order_id <> locked.id or a.generation < locked.generation)) then 'request_id_conflict'
-    when exists (select from orders as o where o.zinc_request_id = given_id and o.id <> locked.id) then 'request_id_conflict'
+    when exists (select from :"schema".orders as o where o.zinc_request_id = given_id and o.id <> locked.id) then 'request_id_conflict'
     when locked.status in ('cancelled', 'failed') then 'order_' || locked.status
     when locked.status = 'completed' and given_id is not null and locked.zinc_request_id is null then 'request_id_conflict'
     when locked.status = 'completed' then null
@@ -34,10 +34,10 @@ begin
   end;
   if reason is not null then
     if given_id is not null and reason <> 'lease_alive' then
-      perform open_finding(locked.id, reason, given_id, facts, who.actor, at,
+      perform :"schema".open_finding(locked.id, reason, given_id, facts, who.actor, at,
         'An operator named a request id that does not fit this order. Look it up at the provider.');
     end if;
-    return refusal(reason, refusal_by_word(reason, open_attempt.lease_expires_at, locked.status),
+    return :"schema".refusal(reason, :"schema".refusal_by_word(reason, open_attempt.lease_expires_at, locked.status),
       'Nothing was changed. Look the order up at the provider and give the request id found there.', facts);
   end if;
   if locked.status = 'completed' then
@@ -45,16 +45,16 @@ begin
                               'zinc_request_id', locked.zinc_request_id);
   end if;
   if locked.status = 'pending' then
-    perform open_finding(locked.id, 'bought_outside', known_id, facts, who.actor, at,
+    perform :"schema".open_finding(locked.id, 'bought_outside', known_id, facts, who.actor, at,
       'A person says that this order was bought outside the system. Compare it with the provider''s list.');
   end if;
-  perform write_events(array[locked.id], array[locked.version], array['completed_by_person'], array[locked.status],
+  perform :"schema".write_events(array[locked.id], array[locked.version], array['completed_by_person'], array[locked.status],
     array['completed'], array[jsonb_build_object('reason', reason_param, 'set',
       jsonb_build_object('zinc_request_id', known_id)
       || case when locked.status = 'needs_review' then '{"review_reason": null}'::jsonb else '{}' end
       || case when locked.hold_reason is not null then '{"hold_reason": null}'::jsonb else '{}' end)],
     array[null::timestamptz], at, who.actor, who.actor_source);
-  update order_attempts as a
+  update :"schema".order_attempts as a
      set outcome = case when a.calls > 0 then 'accepted' else a.outcome end,
          request_id = case when a.calls > 0 then coalesce(a.request_id, known_id) end,
          lease_token = null, lease_expires_at = null, settled_at = at,

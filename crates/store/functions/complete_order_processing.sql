@@ -10,11 +10,11 @@ create or replace function :"schema".complete_order_processing(
   final_status_param text default 'submitted_to_zinc', options jsonb default '{}'
 ) returns jsonb
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  locked orders;
+  locked :"schema".orders;
 begin
   if final_status_param is null or final_status_param not in ('submitted_to_zinc', 'processing', 'completed') then
     raise exception 'final_status_param must be submitted_to_zinc, processing or completed' using errcode = '22023';
@@ -22,18 +22,18 @@ begin
   if zinc_request_id_param is null or char_length(zinc_request_id_param) not between 1 and 200 then
     raise exception 'zinc_request_id_param must have 1 to 200 characters' using errcode = '22023';
   end if;
-  select * into locked from orders where id = order_uuid for update skip locked;
+  select * into locked from :"schema".orders where id = order_uuid for update skip locked;
   if found then
-    return accept_purchase(locked, zinc_request_id_param, zinc_status_param, final_status_param, options);
+    return :"schema".accept_purchase(locked, zinc_request_id_param, zinc_status_param, final_status_param, options);
   end if;
   for try in 1..3 loop
     begin
-      select * into locked from orders where id = order_uuid for update;
+      select * into locked from :"schema".orders where id = order_uuid for update;
       if not found then
         raise exception 'no order %', order_uuid using errcode = 'PT404',
           hint = 'Place it first, or check order_uuid.';
       end if;
-      return accept_purchase(locked, zinc_request_id_param, zinc_status_param, final_status_param, options);
+      return :"schema".accept_purchase(locked, zinc_request_id_param, zinc_status_param, final_status_param, options);
     exception when deadlock_detected or lock_not_available then
       if try = 3 then
         raise;

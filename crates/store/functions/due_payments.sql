@@ -7,24 +7,24 @@
 create or replace function :"schema".due_payments(batch_max integer)
 returns table (order_id uuid, payment_intent text, total_minor bigint, currency text)
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
 begin
   return query
   with due as (
-    select p.payment_intent, p.order_id from payments as p
+    select p.payment_intent, p.order_id from :"schema".payments as p
      where p.live and p.next_read_at <= at
      order by p.next_read_at limit batch_max
        for no key update skip locked
   ), asked as (
     select d.payment_intent, o.total_minor, o.currency::text as currency,
            o.status = 'pending' and o.hold_reason in ('awaiting_payment', 'payment_mismatch') as waits
-      from due as d join orders as o on o.id = d.order_id
+      from due as d join :"schema".orders as o on o.id = d.order_id
   ), taken as (
-    update payments as p
+    update :"schema".payments as p
        set reads = p.reads + 1,
            next_read_at = case when d.waits
              then at + least(interval '5 seconds' * power(2, least(p.reads, 10)), interval '5 minutes')

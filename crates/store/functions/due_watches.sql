@@ -7,24 +7,24 @@ create or replace function :"schema".due_watches(batch_max integer)
 returns table (id uuid, version bigint, status text, zinc_request_id text, attempt_id uuid,
   generation integer, currency text)
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := clock_now();
-  next_poll timestamptz := at + setting_ms('poll_ms');
+  at timestamptz := :"schema".clock_now();
+  next_poll timestamptz := at + :"schema".setting_ms('poll_ms');
 begin
   return query
   with due as (
-    select o.id from orders as o
+    select o.id from :"schema".orders as o
      where o.status in ('submitted_to_zinc', 'processing') and o.due_at <= at
      order by o.due_at limit batch_max
        for no key update skip locked
   ), moved as (
-    update orders as o set due_at = next_poll from due as d where o.id = d.id
+    update :"schema".orders as o set due_at = next_poll from due as d where o.id = d.id
     returning o.id, o.version, o.status, o.zinc_request_id, o.generation, o.currency::text
   )
   select m.id, m.version, m.status, m.zinc_request_id::text, a.attempt_id, m.generation, m.currency
     from moved as m
-    left join order_attempts as a on a.order_id = m.id and a.settled_at is null;
+    left join :"schema".order_attempts as a on a.order_id = m.id and a.settled_at is null;
 end $$;

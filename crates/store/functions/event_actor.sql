@@ -5,7 +5,7 @@
 -- Callers: every door that writes history.
 create or replace function :"schema".event_actor(options jsonb, out actor text, out actor_source text)
 language plpgsql stable
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   claims jsonb;

@@ -7,18 +7,18 @@ create or replace function :"schema".hold_order(
   order_uuid uuid, reason_param text default 'operator', options jsonb default '{}'
 ) returns jsonb
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := clock_now();
-  locked orders;
+  at timestamptz := :"schema".clock_now();
+  locked :"schema".orders;
   who record;
 begin
   if reason_param is null or reason_param not in ('operator', 'disputed', 'scheduled') then
     raise exception 'reason_param must be operator, disputed or scheduled' using errcode = '22023';
   end if;
-  select * into locked from orders where id = order_uuid for no key update;
+  select * into locked from :"schema".orders where id = order_uuid for no key update;
   if not found then
     raise exception 'no order %', order_uuid using errcode = 'PT404';
   end if;
@@ -26,11 +26,11 @@ begin
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid, 'hold_reason', reason_param);
   end if;
   if locked.status in ('completed', 'cancelled', 'failed') or locked.hold_reason is not null then
-    return refusal('cannot_hold', 'the order has ended or is held for another reason', null, jsonb_build_object(
+    return :"schema".refusal('cannot_hold', 'the order has ended or is held for another reason', null, jsonb_build_object(
       'order_id', order_uuid, 'status', locked.status, 'hold_reason', locked.hold_reason));
   end if;
-  select * into who from event_actor(options);
-  perform write_events(array[order_uuid], array[locked.version], array['order_held'], array[locked.status],
+  select * into who from :"schema".event_actor(options);
+  perform :"schema".write_events(array[order_uuid], array[locked.version], array['order_held'], array[locked.status],
     array[locked.status], array[jsonb_build_object('note', options ->> 'note', 'set', jsonb_build_object('hold_reason', reason_param))],
     array[null::timestamptz], at, who.actor, who.actor_source);
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid, 'hold_reason', reason_param);

@@ -6,10 +6,10 @@ create or replace function :"schema".insert_order(
   content jsonb, placed_at timestamptz, placed_by text, placed_by_source text, wanted_id uuid
 ) returns jsonb
 language plpgsql
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  new_id uuid := coalesce(wanted_id, new_order_id(placed_at));
+  new_id uuid := coalesce(wanted_id, :"schema".new_order_id(placed_at));
   digest bytea := sha256(convert_to((content - 'payment_intent')::text, 'UTF8'));
   goods bigint := (select sum((i ->> 'quantity')::bigint * (i ->> 'unit_price_minor')::bigint)
                      from jsonb_array_elements(content -> 'items') as i);
@@ -17,7 +17,7 @@ declare
   shipping text := coalesce(content ->> 'shipping_method', 'cheapest');
   gift boolean := coalesce((content ->> 'is_gift')::boolean, false);
   birth jsonb;
-  stored orders;
+  stored :"schema".orders;
 begin
   birth := jsonb_build_object('set', jsonb_build_object(
     'order_number', content ->> 'order_number', 'retailer', content ->> 'retailer',
@@ -25,28 +25,28 @@ begin
     'total_minor', (content ->> 'total_minor')::bigint, 'price_cap_minor', cap,
     'hold_reason', 'awaiting_payment', 'payment_status', 'unpaid', 'generation', 0,
     'content_digest', encode(digest, 'hex')),
-    'lines_digest', lines_digest(content -> 'items'),
-    'private_digest', private_digest(content -> 'recipient', shipping, gift, content ->> 'gift_message'));
-  insert into orders (id, order_number, head, hold_reason, retailer, currency, goods_minor, total_minor,
+    'lines_digest', :"schema".lines_digest(content -> 'items'),
+    'private_digest', :"schema".private_digest(content -> 'recipient', shipping, gift, content ->> 'gift_message'));
+  insert into :"schema".orders (id, order_number, head, hold_reason, retailer, currency, goods_minor, total_minor,
                       price_cap_minor, content_digest, due_at, created_at, updated_at)
   values (new_id, content ->> 'order_number',
-          event_hash('\x', new_id, 1, placed_at, 'order_placed', 'new', 'pending', placed_by, placed_by_source, birth),
+          :"schema".event_hash('\x', new_id, 1, placed_at, 'order_placed', 'new', 'pending', placed_by, placed_by_source, birth),
           'awaiting_payment', content ->> 'retailer', content ->> 'currency', goods,
           (content ->> 'total_minor')::bigint, cap, digest, placed_at, placed_at, placed_at)
   on conflict (order_number) do nothing
   returning * into stored;
   if not found then
-    return repeated_order(content ->> 'order_number', digest, placed_by, placed_at);
+    return :"schema".repeated_order(content ->> 'order_number', digest, placed_by, placed_at);
   end if;
-  insert into order_events (order_id, seq, at, kind, status_before, status_after, actor, actor_source, data, hash)
+  insert into :"schema".order_events (order_id, seq, at, kind, status_before, status_after, actor, actor_source, data, hash)
   values (new_id, 1, placed_at, 'order_placed', 'new', 'pending', placed_by, placed_by_source, birth, stored.head);
-  insert into order_items (order_id, line, product_id, title, quantity, unit_price_minor)
+  insert into :"schema".order_items (order_id, line, product_id, title, quantity, unit_price_minor)
   select new_id, line, i ->> 'product_id', coalesce(i ->> 'title', ''), (i ->> 'quantity')::bigint, (i ->> 'unit_price_minor')::bigint
     from jsonb_array_elements(content -> 'items') with ordinality as t (i, line);
-  insert into order_private (order_id, recipient, shipping_method, is_gift, gift_message)
+  insert into :"schema".order_private (order_id, recipient, shipping_method, is_gift, gift_message)
   values (new_id, content -> 'recipient', shipping, gift, content ->> 'gift_message');
   if content ->> 'payment_intent' is not null then
-    insert into payments (payment_intent, order_id, next_read_at, created_at)
+    insert into :"schema".payments (payment_intent, order_id, next_read_at, created_at)
     values (content ->> 'payment_intent', new_id, placed_at, placed_at);
   end if;
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', new_id,

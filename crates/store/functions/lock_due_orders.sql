@@ -16,24 +16,24 @@ create or replace function :"schema".lock_due_orders(
   key_dead boolean, repeat_in_ms bigint
 )
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 set plan_cache_mode = force_custom_plan -- one order must not be looked for in the whole queue
 as $$
 declare
-  at timestamptz := clock_now();
-  bound interval := setting_ms('processing_bound_ms');
+  at timestamptz := :"schema".clock_now();
+  bound interval := :"schema".setting_ms('processing_bound_ms');
 begin
-  if exists (select from provider_accounts as p where p.provider = provider_param and p.paused_until > at) then
+  if exists (select from :"schema".provider_accounts as p where p.provider = provider_param and p.paused_until > at) then
     return;
   end if;
   return query
   with due as (
-    select o.* from orders as o
+    select o.* from :"schema".orders as o
      where o.status in ('pending', 'submitting') and o.hold_reason is null
        and o.due_at <= at and o.payment_status = 'paid'
        and (only_order is null or o.id = only_order)
-       and coalesce((select a.lease_token is null and a.provider = provider_param and a.outcome <> 'refused' from order_attempts as a
+       and coalesce((select a.lease_token is null and a.provider = provider_param and a.outcome <> 'refused' from :"schema".order_attempts as a
                       where a.order_id = o.id and a.settled_at is null), true)
      order by o.due_at
      limit batch_max
@@ -44,11 +44,11 @@ begin
          a.generation, a.request_body::bytea, a.calls, a.outcome::text, a.key_dead_at <= at,
          (extract(epoch from a.call_deadline_at + bound - at) * 1000)::bigint
     from due as o
-    join order_private as p on p.order_id = o.id
+    join :"schema".order_private as p on p.order_id = o.id
    cross join lateral (
      select jsonb_agg(jsonb_build_object('product_id', i.product_id, 'quantity', i.quantity,
                                          'unit_price_minor', i.unit_price_minor) order by i.line) as items
-       from order_items as i where i.order_id = o.id) as lines
-    left join order_attempts as a on a.order_id = o.id and a.settled_at is null
+       from :"schema".order_items as i where i.order_id = o.id) as lines
+    left join :"schema".order_attempts as a on a.order_id = o.id and a.settled_at is null
    where a.lease_token is null;
 end $$;

@@ -8,23 +8,23 @@ create or replace function :"schema".manually_complete_order(
   options jsonb default '{}'
 ) returns jsonb
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  locked orders;
+  locked :"schema".orders;
 begin
   if char_length(zinc_request_id_param) not between 1 and 200 then
     raise exception 'zinc_request_id_param must have 1 to 200 characters' using errcode = '22023';
   end if;
   for try in 1..3 loop
     begin
-      select * into locked from orders where id = order_uuid for update;
+      select * into locked from :"schema".orders where id = order_uuid for update;
       if not found then
         raise exception 'no order %', order_uuid using errcode = 'PT404',
           hint = 'Place it first, or check order_uuid.';
       end if;
-      return complete_by_word(locked, zinc_request_id_param, reason_param, options);
+      return :"schema".complete_by_word(locked, zinc_request_id_param, reason_param, options);
     exception when deadlock_detected or lock_not_available then
       if try = 3 then
         raise;

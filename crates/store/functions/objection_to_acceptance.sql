@@ -8,23 +8,23 @@ create or replace function :"schema".objection_to_acceptance(
   at timestamptz
 ) returns jsonb
 language plpgsql volatile
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   good_words text[] := array['submitted', 'request_processing', 'processing', 'placed', 'order_placed',
                              'order_response', 'shipped', 'delivered', 'completed', 'success'];
-  owner_attempt order_attempts;
+  owner_attempt :"schema".order_attempts;
   facts jsonb;
   reason text;
 begin
   -- The usual case in one look: sent, unanswered, and the id is new.
   if locked.status = 'submitting' and locked.hold_reason is null and locked.zinc_request_id is null
      and zinc_status_param = any (good_words)
-     and exists (select from order_attempts as a where a.order_id = locked.id and a.settled_at is null and a.calls > 0)
-     and not exists (select from order_attempts as a where a.request_id = request_id_param) then
+     and exists (select from :"schema".order_attempts as a where a.order_id = locked.id and a.settled_at is null and a.calls > 0)
+     and not exists (select from :"schema".order_attempts as a where a.request_id = request_id_param) then
     return null;
   end if;
-  select * into owner_attempt from order_attempts as a where a.request_id = request_id_param;
+  select * into owner_attempt from :"schema".order_attempts as a where a.request_id = request_id_param;
   reason := case
     when zinc_status_param is null or zinc_status_param <> all (good_words) then 'good_news_only'
     when owner_attempt.order_id is not null and owner_attempt.order_id <> locked.id then 'request_id_conflict'
@@ -36,7 +36,7 @@ begin
     when locked.status = 'completed' then 'order_completed'
     when locked.hold_reason is not null then 'order_held'
     when locked.status = 'pending' or not exists
-      (select from order_attempts as a where a.order_id = locked.id and a.settled_at is null and a.calls > 0)
+      (select from :"schema".order_attempts as a where a.order_id = locked.id and a.settled_at is null and a.calls > 0)
       then 'nothing_was_sent'
   end;
   if reason is null then
@@ -44,9 +44,9 @@ begin
   end if;
   facts := jsonb_build_object('order_id', locked.id, 'status', locked.status,
     'zinc_request_id', locked.zinc_request_id, 'given_request_id', request_id_param);
-  perform open_finding(locked.id, reason, request_id_param, facts || jsonb_build_object('zinc_status', zinc_status_param),
+  perform :"schema".open_finding(locked.id, reason, request_id_param, facts || jsonb_build_object('zinc_status', zinc_status_param),
     who, at, 'Somebody reported a purchase that does not fit this order. Look the request up at the provider before anything else.');
-  return refusal(reason, case reason
+  return :"schema".refusal(reason, case reason
       when 'good_news_only' then 'this function takes good news only; the outcome stays as it was'
       when 'request_id_conflict' then 'another request id is stored; nothing was overwritten'
       when 'request_id_stale' then 'this request id belongs to an earlier attempt that is settled'

@@ -8,13 +8,13 @@ create or replace function :"schema".open_finding(
   found_at timestamptz, runbook_line text
 ) returns void
 language plpgsql
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into findings (id, order_id, kind, subject, data, actor, opened_at)
+  insert into :"schema".findings (id, order_id, kind, subject, data, actor, opened_at)
   values (gen_random_uuid(), order_uuid, finding_kind, left(finding_subject, 200), finding_data, found_by, found_at)
   on conflict (order_id, kind, subject) where closed_at is null do nothing;
-  insert into alerts (id, rule, order_id, subject, runbook, opened_at)
+  insert into :"schema".alerts (id, rule, order_id, subject, runbook, opened_at)
   values (gen_random_uuid(), finding_kind, order_uuid, left(finding_subject, 200), runbook_line, found_at)
   on conflict (rule, order_id, subject) where closed_at is null do nothing;
 end $$;

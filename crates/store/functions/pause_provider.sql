@@ -6,20 +6,20 @@
 create or replace function :"schema".pause_provider(provider_param text, code_param text, pause_ms bigint, alarm boolean)
 returns timestamptz
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
   until timestamptz := at + pause_ms * interval '1 millisecond';
 begin
-  insert into provider_accounts as p (provider, paused_until, paused_code, pauses)
+  insert into :"schema".provider_accounts as p (provider, paused_until, paused_code, pauses)
   values (provider_param, until, left(code_param, 100), 1)
   on conflict (provider) do update
      set paused_until = greatest(p.paused_until, excluded.paused_until),
          paused_code = excluded.paused_code, pauses = p.pauses + 1;
   if alarm then
-    insert into alerts (id, rule, subject, runbook, opened_at)
+    insert into :"schema".alerts (id, rule, subject, runbook, opened_at)
     values (gen_random_uuid(), 'provider_account_wrong', left(code_param, 200),
             'The provider refuses our account. Check its token and set-up; submissions are tried again by themselves.', at)
     on conflict (rule, order_id, subject) where closed_at is null do nothing;

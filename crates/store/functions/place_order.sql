@@ -8,26 +8,26 @@
 create or replace function :"schema".place_order(order_param jsonb, options jsonb default '{}')
 returns jsonb
 language plpgsql security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  placed_at timestamptz := clock_now();
+  placed_at timestamptz := :"schema".clock_now();
   who record;
   stored jsonb;
   claimed_key boolean := options ? 'idempotency_key';
 begin
-  select * into who from event_actor(options);
+  select * into who from :"schema".event_actor(options);
   if claimed_key then
-    stored := take_idempotency_key(options, placed_at);
+    stored := :"schema".take_idempotency_key(options, placed_at);
     if stored is not null then
       return stored;
     end if;
   end if;
-  perform check_order_content(order_param);
-  stored := insert_order(order_param, placed_at, who.actor, who.actor_source, (options ->> 'order_id')::uuid);
+  perform :"schema".check_order_content(order_param);
+  stored := :"schema".insert_order(order_param, placed_at, who.actor, who.actor_source, (options ->> 'order_id')::uuid);
   if claimed_key then
-    update idempotency_keys as k set answer = stored
+    update :"schema".idempotency_keys as k set answer = stored
      where k.caller = options ->> 'caller' and k.key = options ->> 'idempotency_key';
   end if;
   return stored;

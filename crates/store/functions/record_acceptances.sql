@@ -9,7 +9,7 @@ create or replace function :"schema".record_acceptances(
   worker_param text, poll_in_ms integer, ids uuid[], tokens uuid[], request_ids text[]
 ) returns table (order_id uuid, result text)
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 set plan_cache_mode = force_generic_plan -- by key, planned once per session, however long the queue is
 set enable_seqscan = off
@@ -19,7 +19,7 @@ set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
   good record;
   taken record;
 begin
@@ -31,8 +31,8 @@ begin
   ), fenced as (
     select o.id, o.version, o.hold_reason, w.request_id, a.generation
       from wanted as w
-      join orders as o on o.id = w.id and o.status = 'submitting'
-      join order_attempts as a on a.order_id = o.id and a.settled_at is null
+      join :"schema".orders as o on o.id = w.id and o.status = 'submitting'
+      join :"schema".order_attempts as a on a.order_id = o.id and a.settled_at is null
        and a.lease_token = w.token and a.lease_expires_at > at
      order by o.id
        for no key update
@@ -44,14 +44,14 @@ begin
            || case when hold_reason is null then '{}' else '{"review_reason": "accepted_while_held"}'::jsonb end)) as datas
     into good
     from fenced as f
-   where not exists (select from order_attempts as x where x.request_id = f.request_id)
-     and not exists (select from orders as x where x.zinc_request_id = f.request_id);
+   where not exists (select from :"schema".order_attempts as x where x.request_id = f.request_id)
+     and not exists (select from :"schema".orders as x where x.zinc_request_id = f.request_id);
   if good.ids is not null then
-    perform write_events(good.ids, good.versions, array_fill('purchase_accepted'::text, array[cardinality(good.ids)]),
+    perform :"schema".write_events(good.ids, good.versions, array_fill('purchase_accepted'::text, array[cardinality(good.ids)]),
       array_fill('submitting'::text, array[cardinality(good.ids)]), good.afters, good.datas,
       array_fill(at + poll_in_ms * interval '1 millisecond', array[cardinality(good.ids)]),
       at, 'engine/' || worker_param, 'options');
-    update order_attempts as a
+    update :"schema".order_attempts as a
        set outcome = 'accepted', request_id = g.request_id, lease_token = null, lease_expires_at = null
       from unnest(good.ids, good.generations, good.request_ids) as g (id, generation, request_id)
      where a.order_id = g.id and a.generation = g.generation;
@@ -63,17 +63,17 @@ begin
   for taken in
     select w.id, w.request_id
       from unnest(ids, tokens, request_ids) as w (id, token, request_id)
-      join order_attempts as a on a.order_id = w.id and a.settled_at is null and a.lease_token = w.token
+      join :"schema".order_attempts as a on a.order_id = w.id and a.settled_at is null and a.lease_token = w.token
        and a.lease_expires_at > at
      where w.id <> all (coalesce(good.ids, '{}'))
   loop
-    perform open_finding(taken.id, 'request_id_of_another_order', taken.request_id, '{}', 'engine/' || worker_param, at,
+    perform :"schema".open_finding(taken.id, 'request_id_of_another_order', taken.request_id, '{}', 'engine/' || worker_param, at,
       'The provider answered with a request id that belongs to another order. Ask the provider which order it holds.');
   end loop;
   return query
   select w.id, case when w.id = any (good.ids) then 'recorded'
                     when a.order_id is not null then 'id_taken' else 'stale' end
     from unnest(ids, tokens, request_ids) as w (id, token, request_id)
-    left join order_attempts as a on a.order_id = w.id and a.settled_at is null and a.lease_token = w.token
+    left join :"schema".order_attempts as a on a.order_id = w.id and a.settled_at is null and a.lease_token = w.token
      and a.lease_expires_at > at;
 end $$;

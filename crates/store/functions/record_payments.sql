@@ -10,7 +10,7 @@ create or replace function :"schema".record_payments(
   currencies text[], livemodes boolean[], named_orders text[], spoiled boolean[]
 ) returns table (order_id uuid, result text)
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 set plan_cache_mode = force_generic_plan -- by key, planned once per session, however long the queue is
 set enable_seqscan = off
@@ -20,11 +20,11 @@ set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
   good record;
 begin
-  perform from orders as o where o.id = any (order_ids) order by o.id for no key update;
-  update payments as p
+  perform from :"schema".orders as o where o.id = any (order_ids) order by o.id for no key update;
+  update :"schema".payments as p
      set stripe_status = r.status, amount_received = r.amount, currency = r.currency, livemode = r.livemode, read_at = at
     from unnest(intents, order_ids, statuses, received, currencies, livemodes)
       as r (intent, id, status, amount, currency, livemode)
@@ -33,7 +33,7 @@ begin
     select distinct on (id) r.*
       from unnest(intents, order_ids, statuses, received, currencies, livemodes, named_orders, spoiled)
         as r (intent, id, status, amount, currency, livemode, named, spoiled)
-      join payments as p on p.payment_intent = r.intent and p.live and p.order_id = r.id
+      join :"schema".payments as p on p.payment_intent = r.intent and p.live and p.order_id = r.id
      where r.status = 'succeeded'
      order by id
   ), locked as (
@@ -44,7 +44,7 @@ begin
                 when r.amount is distinct from o.total_minor then 'amount'
                 when r.spoiled is distinct from false then 'refunded_or_disputed' end as mismatch
       from facts as r
-      join orders as o on o.id = r.id and o.status = 'pending'
+      join :"schema".orders as o on o.id = r.id and o.status = 'pending'
        and o.hold_reason in ('awaiting_payment', 'payment_mismatch')
      order by o.id
        for no key update of o
@@ -61,13 +61,13 @@ begin
   if good.ids is null then
     return;
   end if;
-  perform write_events(good.ids, good.versions, good.kinds, array_fill('pending'::text, array[cardinality(good.ids)]),
+  perform :"schema".write_events(good.ids, good.versions, good.kinds, array_fill('pending'::text, array[cardinality(good.ids)]),
     array_fill('pending'::text, array[cardinality(good.ids)]), good.datas,
     array_fill(at, array[cardinality(good.ids)]), at, 'engine/' || worker_param, 'options');
-  update payments as p set next_read_at = 'infinity'
+  update :"schema".payments as p set next_read_at = 'infinity'
     from unnest(good.intents, good.mismatches) as m (intent, mismatch)
    where p.payment_intent = m.intent and m.mismatch is null;
-  perform open_finding(m.id, 'payment_mismatch', m.intent, jsonb_build_object('mismatch', m.mismatch),
+  perform :"schema".open_finding(m.id, 'payment_mismatch', m.intent, jsonb_build_object('mismatch', m.mismatch),
       'engine/' || worker_param, at, 'The payment does not match its order. Compare both at Stripe; nothing is bought until then.')
     from unnest(good.ids, good.intents, good.mismatches) as m (id, intent, mismatch)
    where m.mismatch is not null;

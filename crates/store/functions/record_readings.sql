@@ -10,12 +10,12 @@ create or replace function :"schema".record_readings(
   costs bigint[], settlements text[], review_reasons text[], hold_reasons text[], delays_ms bigint[], facts jsonb[]
 ) returns table (order_id uuid, result text)
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 #variable_conflict use_column
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
   good record;
 begin
   with wanted as (
@@ -27,7 +27,7 @@ begin
   ), locked as (
     select w.*, o.status as before, o.hold_reason as held, o.generation
       from wanted as w
-      join orders as o on o.id = w.id and o.version = w.version and o.status in ('submitted_to_zinc', 'processing')
+      join :"schema".orders as o on o.id = w.id and o.version = w.version and o.status in ('submitted_to_zinc', 'processing')
      order by o.id
        for no key update of o
   )
@@ -49,9 +49,9 @@ begin
       using errcode = 'PT409';
   end if;
   if good.ids is not null then
-    perform write_events(good.ids, good.versions, good.kinds, good.befores, good.afters, good.datas, good.dues,
+    perform :"schema".write_events(good.ids, good.versions, good.kinds, good.befores, good.afters, good.datas, good.dues,
       at, 'engine/' || worker_param, 'options');
-    update order_attempts as a
+    update :"schema".order_attempts as a
        set settled_at = at, settled_by = g.settlement, outcome = case when g.settlement = 'delivered' then a.outcome else 'refused' end
       from unnest(good.ids, good.generations, good.settlements) as g (id, generation, settlement)
      where g.settlement is not null and a.order_id = g.id and a.generation = g.generation;

@@ -10,7 +10,7 @@ create or replace function :"schema".record_setbacks(
   settlements text[], afters text[], review_reasons text[], hold_reasons text[], delays_ms bigint[]
 ) returns table (order_id uuid, result text)
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 set plan_cache_mode = force_generic_plan -- by key, planned once per session, however long the queue is
 set enable_seqscan = off
@@ -20,8 +20,8 @@ set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
-  at timestamptz := clock_now();
-  bound interval := setting_ms('processing_bound_ms');
+  at timestamptz := :"schema".clock_now();
+  bound interval := :"schema".setting_ms('processing_bound_ms');
   good record;
 begin
   with wanted as (
@@ -33,8 +33,8 @@ begin
     select w.*, o.version, o.hold_reason as held, a.generation, a.calls, a.outcome as known,
            w.kind = 'claim_released' and a.calls = 1 and a.outcome = 'open' as unsent
       from wanted as w
-      join orders as o on o.id = w.id and o.status = 'submitting'
-      join order_attempts as a on a.order_id = o.id and a.settled_at is null
+      join :"schema".orders as o on o.id = w.id and o.status = 'submitting'
+      join :"schema".order_attempts as a on a.order_id = o.id and a.settled_at is null
        and a.lease_token = w.token and a.lease_expires_at > at
      order by o.id
        for no key update
@@ -63,10 +63,10 @@ begin
       raise exception 'an order ends or returns to pending only when its attempt is refused and settled, or was never sent'
         using errcode = 'PT409';
     end if;
-    perform write_events(good.ids, good.versions, good.kinds,
+    perform :"schema".write_events(good.ids, good.versions, good.kinds,
       array_fill('submitting'::text, array[cardinality(good.ids)]), good.afters, good.datas, good.dues,
       at, 'engine/' || worker_param, 'options');
-    update order_attempts as a
+    update :"schema".order_attempts as a
        set outcome = g.outcome, code = g.code, lease_token = null, lease_expires_at = null,
            call_deadline_at = case when g.unsent then null else least(a.call_deadline_at, at) end,
            calls = case when g.unsent then 0 else a.calls end,

@@ -7,15 +7,15 @@ create or replace function :"schema".recover_dead_keys(
   batch integer, at timestamptz, actor text, actor_source text
 ) returns jsonb
 language plpgsql
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   good record;
 begin
   with dead as (
     select o.id, o.version, o.order_number
-      from orders as o
-      join order_attempts as a on a.order_id = o.id and a.settled_at is null
+      from :"schema".orders as o
+      join :"schema".order_attempts as a on a.order_id = o.id and a.settled_at is null
      where o.status = 'submitting' and o.due_at <= at and a.lease_token is null and a.key_dead_at <= at
      order by o.due_at limit batch
        for update of o, a skip locked
@@ -26,7 +26,7 @@ begin
   if good.ids is null then
     return '[]';
   end if;
-  perform write_events(good.ids, good.versions, array_fill('key_died'::text, array[cardinality(good.ids)]),
+  perform :"schema".write_events(good.ids, good.versions, array_fill('key_died'::text, array[cardinality(good.ids)]),
     array_fill('submitting'::text, array[cardinality(good.ids)]),
     array_fill('needs_review'::text, array[cardinality(good.ids)]),
     array_fill('{"set": {"review_reason": "key_dead"}}'::jsonb, array[cardinality(good.ids)]),

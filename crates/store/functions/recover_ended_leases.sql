@@ -6,18 +6,18 @@ create or replace function :"schema".recover_ended_leases(
   ended_before timestamptz, batch integer, at timestamptz, actor text, actor_source text
 ) returns jsonb
 language plpgsql
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  bound interval := setting_ms('processing_bound_ms');
-  calls_max bigint := setting_number('calls_max');
+  bound interval := :"schema".setting_ms('processing_bound_ms');
+  calls_max bigint := :"schema".setting_number('calls_max');
   good record;
 begin
   with ended as (
     select o.id, o.version, o.order_number, o.hold_reason, a.generation, a.calls, a.key_dead_at, a.call_deadline_at, a.worker,
            a.calls >= calls_max or a.key_dead_at <= at as exhausted
-      from order_attempts as a
-      join orders as o on o.id = a.order_id
+      from :"schema".order_attempts as a
+      join :"schema".orders as o on o.id = a.order_id
      where a.lease_token is not null and a.lease_expires_at <= ended_before and a.settled_at is null
        and o.status = 'submitting'
      order by a.lease_expires_at limit batch
@@ -36,10 +36,10 @@ begin
   if good.ids is null then
     return '[]';
   end if;
-  perform write_events(good.ids, good.versions, array_fill('lease_ended'::text, array[cardinality(good.ids)]),
+  perform :"schema".write_events(good.ids, good.versions, array_fill('lease_ended'::text, array[cardinality(good.ids)]),
     array_fill('submitting'::text, array[cardinality(good.ids)]), good.afters, good.datas, good.dues,
     at, actor, actor_source);
-  update order_attempts as a set outcome = 'unknown', lease_token = null, lease_expires_at = null
+  update :"schema".order_attempts as a set outcome = 'unknown', lease_token = null, lease_expires_at = null
     from unnest(good.ids, good.generations) as g (id, generation)
    where a.order_id = g.id and a.generation = g.generation;
   return good.list;

@@ -11,11 +11,11 @@ create or replace function :"schema".recover_stuck_orders(
   max_age_minutes integer default 2, options jsonb default '{}'
 ) returns jsonb
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
   batch integer := coalesce((options ->> 'batch')::integer, 500);
   who record;
   found_orders jsonb;
@@ -30,19 +30,19 @@ begin
   if batch not between 1 and 1000 then
     raise exception 'options.batch must be between 1 and 1000' using errcode = '22023';
   end if;
-  select * into who from event_actor(options);
-  ended := recover_ended_leases(at - max_age_minutes * interval '1 minute', batch, at, who.actor, who.actor_source);
-  dead := recover_dead_keys(batch, at, who.actor, who.actor_source);
+  select * into who from :"schema".event_actor(options);
+  ended := :"schema".recover_ended_leases(at - max_age_minutes * interval '1 minute', batch, at, who.actor, who.actor_source);
+  dead := :"schema".recover_dead_keys(batch, at, who.actor, who.actor_source);
   with neglected as (
-    select o.id from orders as o
+    select o.id from :"schema".orders as o
      where o.status = 'submitting' and o.due_at <= at
        and o.updated_at < at - greatest(max_age_minutes, 2) * interval '1 minute'
-       and not exists (select from order_attempts as a
+       and not exists (select from :"schema".order_attempts as a
                         where a.order_id = o.id and a.settled_at is null and a.lease_token is not null)
      order by o.updated_at limit batch
        for update skip locked
   )
-  update orders as o set updated_at = at, due_at = at from neglected as n where o.id = n.id;
+  update :"schema".orders as o set updated_at = at, due_at = at from neglected as n where o.id = n.id;
   get diagnostics rescheduled = row_count;
   found_orders := ended || dead;
   return jsonb_build_object(

@@ -7,7 +7,7 @@ create or replace function :"schema".refusal(
   refusal_code text, refusal_message text, refusal_hint text, facts jsonb
 ) returns jsonb
 language plpgsql
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform set_config('response.status', '409', true);

@@ -5,15 +5,15 @@
 -- Callers: service_role, the service, people.
 create or replace function :"schema".release_hold(order_uuid uuid, options jsonb default '{}') returns jsonb
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := clock_now();
-  locked orders;
+  at timestamptz := :"schema".clock_now();
+  locked :"schema".orders;
   who record;
 begin
-  select * into locked from orders where id = order_uuid for no key update;
+  select * into locked from :"schema".orders where id = order_uuid for no key update;
   if not found then
     raise exception 'no order %', order_uuid using errcode = 'PT404';
   end if;
@@ -21,13 +21,13 @@ begin
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid);
   end if;
   if locked.hold_reason in ('awaiting_payment', 'payment_mismatch') then
-    return refusal('payment_decides', 'this hold ends by a payment read at Stripe, not by a person', 'It is read again by itself until it is right.',
+    return :"schema".refusal('payment_decides', 'this hold ends by a payment read at Stripe, not by a person', 'It is read again by itself until it is right.',
       jsonb_build_object('order_id', order_uuid, 'hold_reason', locked.hold_reason));
   end if;
-  select * into who from event_actor(options);
-  perform write_events(array[order_uuid], array[locked.version], array['hold_released'], array[locked.status],
+  select * into who from :"schema".event_actor(options);
+  perform :"schema".write_events(array[order_uuid], array[locked.version], array['hold_released'], array[locked.status],
     array[locked.status], array[jsonb_build_object('note', options ->> 'note', 'set', '{"hold_reason": null}'::jsonb)],
-    array[greatest(at, (select a.call_deadline_at + setting_ms('processing_bound_ms') from order_attempts as a
+    array[greatest(at, (select a.call_deadline_at + :"schema".setting_ms('processing_bound_ms') from :"schema".order_attempts as a
                          where a.order_id = order_uuid and a.settled_at is null))],
     at, who.actor, who.actor_source);
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid, 'status', locked.status);

@@ -7,19 +7,19 @@ create or replace function :"schema".repeated_order(
   number text, digest bytea, placed_by text, placed_at timestamptz
 ) returns jsonb
 language plpgsql
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  stored orders;
+  stored :"schema".orders;
 begin
-  select * into strict stored from orders where order_number = number;
+  select * into strict stored from :"schema".orders where order_number = number;
   if stored.content_digest = digest then
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', stored.id,
                               'order_number', stored.order_number, 'status', stored.status);
   end if;
-  perform open_finding(stored.id, 'order_number_conflict', encode(digest, 'hex'), '{}', placed_by, placed_at,
+  perform :"schema".open_finding(stored.id, 'order_number_conflict', encode(digest, 'hex'), '{}', placed_by, placed_at,
     'The shop sent one order number with two contents. Compare both in the shop; the first one stands.');
-  return refusal('order_number_conflict', 'this order number stands already with other content',
+  return :"schema".refusal('order_number_conflict', 'this order number stands already with other content',
     'Nothing was changed. Place the order under a number of its own.',
     jsonb_build_object('order_id', stored.id, 'order_number', stored.order_number));
 end $$;

@@ -11,13 +11,13 @@ create or replace function :"schema".resolve_review(
   order_uuid uuid, decision_param text, reason_param text, options jsonb default '{}'
 ) returns jsonb
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  decided_at timestamptz := clock_now();
-  locked orders;
-  open_attempt order_attempts;
+  decided_at timestamptz := :"schema".clock_now();
+  locked :"schema".orders;
+  open_attempt :"schema".order_attempts;
   who record;
   objection text;
   after text;
@@ -28,38 +28,38 @@ begin
   if reason_param is null or char_length(btrim(reason_param)) not between 10 and 500 then
     raise exception 'reason_param must say in 10 to 500 characters how this is known' using errcode = '22023';
   end if;
-  select * into locked from orders where id = order_uuid for no key update;
+  select * into locked from :"schema".orders where id = order_uuid for no key update;
   if not found then
     raise exception 'no order %', order_uuid using errcode = 'PT404';
   end if;
-  select * into open_attempt from order_attempts as a where a.order_id = order_uuid and a.settled_at is null for no key update;
+  select * into open_attempt from :"schema".order_attempts as a where a.order_id = order_uuid and a.settled_at is null for no key update;
   objection := case
     when locked.status <> 'needs_review' then 'not_in_review'
     when decision_param = 'nothing_was_bought' and open_attempt.order_id is null then 'already_settled'
-    when decision_param = 'nothing_was_bought' and open_attempt.call_deadline_at + setting_ms('processing_bound_ms') > decided_at
+    when decision_param = 'nothing_was_bought' and open_attempt.call_deadline_at + :"schema".setting_ms('processing_bound_ms') > decided_at
       then 'call_may_still_run'
     when decision_param = 'watch_on' and (open_attempt.outcome is distinct from 'accepted' or locked.zinc_request_id is null)
       then 'nothing_accepted'
     when decision_param in ('buy_again', 'give_up') and open_attempt.order_id is not null then 'attempt_unsettled'
-    when decision_param = 'buy_again' and locked.generation >= setting_number('generations_max') then 'attempts_exhausted'
+    when decision_param = 'buy_again' and locked.generation >= :"schema".setting_number('generations_max') then 'attempts_exhausted'
     when decision_param = 'buy_again' and locked.payment_status <> 'paid' then 'order_unpaid'
   end;
   if objection is not null then
-    return refusal(objection, 'this decision cannot be taken now: ' || objection,
+    return :"schema".refusal(objection, 'this decision cannot be taken now: ' || objection,
       'An attempt that may have bought is settled first, with nothing_was_bought and how that is known.',
       jsonb_build_object('order_id', order_uuid, 'status', locked.status, 'review_reason', locked.review_reason,
         'zinc_request_id', locked.zinc_request_id, 'outcome', open_attempt.outcome));
   end if;
-  select * into who from event_actor(options);
+  select * into who from :"schema".event_actor(options);
   after := case decision_param when 'buy_again' then 'pending' when 'watch_on' then 'submitted_to_zinc'
              when 'give_up' then 'failed' else 'needs_review' end;
-  perform write_events(array[order_uuid], array[locked.version], array['review_resolved'], array['needs_review'],
+  perform :"schema".write_events(array[order_uuid], array[locked.version], array['review_resolved'], array['needs_review'],
     array[after], array[jsonb_build_object('decision', decision_param, 'reason', reason_param, 'set',
       case when after = 'needs_review' then '{"review_reason": "nothing_was_bought", "zinc_request_id": null}'::jsonb
            else '{"review_reason": null}'::jsonb end)],
     array[case when after = 'needs_review' then null else decided_at end], decided_at, who.actor, who.actor_source);
   if decision_param = 'nothing_was_bought' then
-    update order_attempts as a set outcome = 'refused', settled_at = decided_at, settled_by = 'person',
+    update :"schema".order_attempts as a set outcome = 'refused', settled_at = decided_at, settled_by = 'person',
            lease_token = null, lease_expires_at = null
      where a.order_id = order_uuid and a.settled_at is null;
   end if;

@@ -7,18 +7,18 @@ create or replace function :"schema".review_orders(
   worker_param text, ids uuid[], versions bigint[], reasons text[]
 ) returns void
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
   good record;
 begin
   with locked as (
     select o.id, o.version, o.status, w.reason
       from unnest(ids, versions, reasons) as w (id, version, reason)
-      join orders as o on o.id = w.id and o.version = w.version and o.status in ('pending', 'submitting')
-     where not exists (select from order_attempts as a
+      join :"schema".orders as o on o.id = w.id and o.version = w.version and o.status in ('pending', 'submitting')
+     where not exists (select from :"schema".order_attempts as a
                         where a.order_id = o.id and a.settled_at is null and a.lease_token is not null)
      order by o.id
        for no key update of o
@@ -27,7 +27,7 @@ begin
          array_agg(jsonb_build_object('set', jsonb_build_object('review_reason', reason))) as datas
     into good from locked;
   if good.ids is not null then
-    perform write_events(good.ids, good.versions, array_fill('review_needed'::text, array[cardinality(good.ids)]),
+    perform :"schema".write_events(good.ids, good.versions, array_fill('review_needed'::text, array[cardinality(good.ids)]),
       good.befores, array_fill('needs_review'::text, array[cardinality(good.ids)]), good.datas,
       array_fill(at + interval '1 day', array[cardinality(good.ids)]), at, 'engine/' || worker_param, 'options');
   end if;

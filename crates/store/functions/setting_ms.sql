@@ -4,11 +4,11 @@
 -- Callers: the other functions only.
 create or replace function :"schema".setting_ms(setting_name text) returns interval
 language plpgsql stable
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   ms text;
 begin
-  select value into strict ms from settings where name = setting_name;
+  select value into strict ms from :"schema".settings where name = setting_name;
   return ms::bigint * interval '1 millisecond';
 end $$;

@@ -4,7 +4,7 @@
 -- Callers: the service only; service_role may not.
 create or replace function :"schema".shop_settings() returns table (name text, value text)
 language sql stable security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
-  select s.name, s.value from settings as s
+  select s.name, s.value from :"schema".settings as s
 $$;

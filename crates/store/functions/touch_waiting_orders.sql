@@ -6,23 +6,23 @@
 -- Callers: the service's engine, every few seconds, until it returns less than batch_max.
 create or replace function :"schema".touch_waiting_orders(batch_max integer) returns integer
 language plpgsql volatile security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := clock_now();
+  at timestamptz := :"schema".clock_now();
   touched integer;
 begin
   with waiting as (
-    select o.id from orders as o
+    select o.id from :"schema".orders as o
      where o.status = 'submitting' and o.updated_at < at - interval '45 seconds'
-       and not exists (select from order_attempts as a
+       and not exists (select from :"schema".order_attempts as a
                         where a.order_id = o.id and a.settled_at is null and a.lease_token is not null)
      order by o.updated_at
      limit batch_max
        for no key update skip locked
   )
-  update orders as o set updated_at = at from waiting as w where o.id = w.id;
+  update :"schema".orders as o set updated_at = at from waiting as w where o.id = w.id;
   get diagnostics touched = row_count;
   return touched;
 end $$;

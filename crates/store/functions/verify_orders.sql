@@ -7,10 +7,10 @@
 create or replace function :"schema".verify_orders(after_order uuid, page_size integer)
 returns table (order_id uuid, rule text, detail text, orders_checked bigint, events_checked bigint, last_order uuid)
 language sql stable security definer
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
   with page as materialized (
-    select o.id from orders as o
+    select o.id from :"schema".orders as o
      where after_order is null or o.id > after_order
      order by o.id limit page_size
   ), told as materialized (
@@ -18,21 +18,21 @@ as $$
            case when count(*) = page_size then (select p.id from page as p order by p.id desc limit 1) end as last
       from page as p
   ), broken as (
-    select b.* from told as t cross join lateral broken_histories(t.ids) as b
+    select b.* from told as t cross join lateral :"schema".broken_histories(t.ids) as b
     union all
-    select b.* from told as t cross join lateral broken_records(t.ids) as b
+    select b.* from told as t cross join lateral :"schema".broken_records(t.ids) as b
     union all
     select e.order_id, 'order_missing', 'event ' || min(e.seq) || ' belongs to no order' from told as t
-      join order_events as e on (after_order is null or e.order_id > after_order) and (t.last is null or e.order_id <= t.last)
-     where not exists (select from orders as o where o.id = e.order_id) group by e.order_id
+      join :"schema".order_events as e on (after_order is null or e.order_id > after_order) and (t.last is null or e.order_id <= t.last)
+     where not exists (select from :"schema".orders as o where o.id = e.order_id) group by e.order_id
     union all
     select a.order_id, 'order_missing', 'attempt ' || min(a.generation) || ' belongs to no order' from told as t
-      join order_attempts as a on (after_order is null or a.order_id > after_order) and (t.last is null or a.order_id <= t.last)
-     where not exists (select from orders as o where o.id = a.order_id) group by a.order_id
+      join :"schema".order_attempts as a on (after_order is null or a.order_id > after_order) and (t.last is null or a.order_id <= t.last)
+     where not exists (select from :"schema".orders as o where o.id = a.order_id) group by a.order_id
   )
   select b.order_id, b.rule, b.detail, null::bigint, null::bigint, null::uuid from broken as b
   union all
-  select null, null, null, t.orders, (select count(*) from order_events as e where e.order_id = any (t.ids)),
+  select null, null, null, t.orders, (select count(*) from :"schema".order_events as e where e.order_id = any (t.ids)),
          (select p.id from page as p order by p.id desc limit 1)
     from told as t
 $$;

@@ -12,21 +12,21 @@ create or replace function :"schema".write_event(
   accepted_request_id text default null
 ) returns bigint
 language plpgsql
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   change jsonb := coalesce(event_data -> 'set', '{}');
 begin
   with accepted as (
-    update order_attempts as a
+    update :"schema".order_attempts as a
        set outcome = 'accepted', request_id = accepted_request_id, lease_token = null, lease_expires_at = null
      where accepted_request_id is not null and a.order_id = order_uuid and a.settled_at is null
   ), changed as (
-    update orders as o
+    update :"schema".orders as o
        set status = after,
            status_before = case when after = before then o.status_before else before end,
            version = o.version + 1,
-           head = event_hash(o.head, o.id, o.version + 1, event_at, event_kind, before, after,
+           head = :"schema".event_hash(o.head, o.id, o.version + 1, event_at, event_kind, before, after,
                              event_by, event_by_source, event_data),
            generation = coalesce((change ->> 'generation')::integer, o.generation),
            zinc_request_id = case when change ? 'zinc_request_id' then change ->> 'zinc_request_id' else o.zinc_request_id end,
@@ -40,7 +40,7 @@ begin
      where o.id = order_uuid and o.version = known_version and o.status = before
     returning o.version, o.head
   )
-  insert into order_events
+  insert into :"schema".order_events
     (order_id, seq, at, kind, status_before, status_after, actor, actor_source, data, hash)
   select order_uuid, c.version, event_at, event_kind, before, after, event_by, event_by_source, event_data, c.head
     from changed as c;
@@ -49,7 +49,7 @@ begin
   end if;
   if before = 'needs_review' or after = 'needs_review'
      or event_kind in ('purchase_refused', 'purchase_failed', 'hold_released', 'completed_by_person', 'order_cancelled') then
-    perform alert_people(array[order_uuid], array[before], array[after], array[event_data], event_at);
+    perform :"schema".alert_people(array[order_uuid], array[before], array[after], array[event_data], event_at);
   end if;
   return known_version + 1;
 end $$;

@@ -12,7 +12,7 @@ create or replace function :"schema".write_events(
   new_dues timestamptz[], event_at timestamptz, event_by text, event_by_source text
 ) returns void
 language plpgsql
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan -- by key, planned once per session, however long the queue is
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -26,11 +26,11 @@ begin
     select * from unnest(ids, versions, kinds, befores, afters, datas, new_dues)
       as d (id, version, kind, before, after, data, due)
   ), changed as (
-    update orders as o
+    update :"schema".orders as o
        set status = d.after,
            status_before = case when d.after = d.before then o.status_before else d.before end,
            version = o.version + 1,
-           head = event_hash(o.head, o.id, o.version + 1, event_at, d.kind, d.before, d.after,
+           head = :"schema".event_hash(o.head, o.id, o.version + 1, event_at, d.kind, d.before, d.after,
                              event_by, event_by_source, d.data),
            generation = coalesce((d.data #>> '{set,generation}')::integer, o.generation),
            zinc_request_id = case when d.data -> 'set' ? 'zinc_request_id'
@@ -50,7 +50,7 @@ begin
      where o.id = d.id and o.version = d.version and o.status = d.before
     returning o.id, o.version, o.head, d.kind, d.before, d.after, d.data
   )
-  insert into order_events
+  insert into :"schema".order_events
     (order_id, seq, at, kind, status_before, status_after, actor, actor_source, data, hash)
   select id, version, event_at, kind, before, after, event_by, event_by_source, data, head
     from changed;
@@ -62,6 +62,6 @@ begin
   -- A look at the words of the batch; on the good path none of them stands there.
   if array['needs_review'] && (befores || afters)
      or kinds && array['purchase_refused', 'purchase_failed', 'hold_released', 'completed_by_person', 'order_cancelled'] then
-    perform alert_people(ids, befores, afters, datas, event_at);
+    perform :"schema".alert_people(ids, befores, afters, datas, event_at);
   end if;
 end $$;

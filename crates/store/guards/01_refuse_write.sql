@@ -5,7 +5,7 @@
 --          the good path.
 create or replace function :"schema".refuse_write() returns trigger
 language plpgsql
-set search_path = :"schema", pg_temp
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception '%', tg_argv[0] using errcode = '42501', hint = tg_argv[1];

@@ -141,7 +141,10 @@ async fn migrate(tx: &Transaction, names: &Names) -> Result<Vec<String>, Error> 
         let digest = Sha256::digest(file).to_vec();
         let stored = tx
             .query(
-                "select digest from schema_migrations where version = $1",
+                &format!(
+                    "select digest from \"{}\".schema_migrations where version = $1",
+                    names.schema
+                ),
                 &[(&version, Type::INT4)],
             )
             .await?;
@@ -157,8 +160,11 @@ async fn migrate(tx: &Transaction, names: &Names) -> Result<Vec<String>, Error> 
             None => {}
         }
         tx.query(
-            "insert into schema_migrations (version, name, digest, applied_at)
-             values ($1, $2, $3, clock_timestamp())",
+            &format!(
+                "insert into \"{}\".schema_migrations (version, name, digest, applied_at)
+                 values ($1, $2, $3, clock_timestamp())",
+                names.schema
+            ),
             &[(&version, Type::INT4), (name, Type::TEXT), (&digest, Type::BYTEA)],
         )
         .await?;
@@ -178,7 +184,10 @@ pub async fn set(store: &Store, name: &str, value: &str) -> Result<(), Error> {
                 tx.execute(&script::become_owner(&names)).await?;
                 let rows = tx
                     .query(
-                        "update settings set value = $2 where name = $1 returning 1",
+                        &format!(
+                            "update \"{}\".settings set value = $2 where name = $1 returning 1",
+                            names.schema
+                        ),
                         &[(&name, Type::TEXT), (&value, Type::TEXT)],
                     )
                     .await?;

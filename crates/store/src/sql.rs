@@ -1,7 +1,10 @@
 //! The SQL files of this crate, carried in the program, and how a shop's names are put into them.
 //!
-//! The files use psql's variables (`:"schema"`, `:"owner"`, `:"app"`, and `:'owner'` as a literal), so
-//! that a person can read and run each of them with `psql -v`.
+//! The files use psql's variables (`:"schema"`, `:"owner"`, `:"app"`, and `:'owner'` as a literal).
+//! They stand inside of bodies too, where psql would leave them alone: `migrate --print` puts the names
+//! in for a person who would rather run the files with `psql`. Every name of ours is qualified and the
+//! functions' `search_path` is PostgreSQL's own, so that no operator or function that somebody else
+//! makes in the shop's schema is ever run with the owner's rights.
 
 /// A file of SQL: its name without ending, and its text.
 pub type File = (&'static str, &'static str);

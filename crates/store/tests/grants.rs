@@ -88,7 +88,7 @@ async fn every_function_has_one_form_one_owner_and_a_pinned_path() {
         format!("select p.proname::text {all} and p.proowner <> 'public_orders_owner'::regrole");
     assert_eq!(names(&shop, &foreign).await, set(&[]));
     let unpinned = format!(
-        "select p.proname::text {all} and not coalesce(p.proconfig @> array['search_path=public, pg_temp'], false)"
+        "select p.proname::text {all} and not coalesce(p.proconfig @> array['search_path=pg_catalog, pg_temp'], false)"
     );
     assert_eq!(names(&shop, &unpinned).await, set(&BOUND_AT_CREATION));
     let bodies_of_text = format!(

@@ -20,7 +20,7 @@ pub fn script(schema: &str) -> Result<String, Error> {
         let digest = hex(&Sha256::digest(file));
         let _ = writeln!(
             text,
-            "insert into schema_migrations (version, name, digest, applied_at)\n\
+            "insert into \"{schema}\".schema_migrations (version, name, digest, applied_at)\n\
              values ({version}, '{name}', '\\x{digest}', clock_timestamp());"
         );
     }
@@ -93,7 +93,7 @@ pub fn become_owner(names: &Names) -> String {
          revoke create on schema \"{schema}\" from public;\n\
          grant usage, create on schema \"{schema}\" to \"{owner}\";\n\
          set local role \"{owner}\";\n\
-         set local search_path = \"{schema}\", pg_temp;\n"
+         set local search_path = pg_catalog, pg_temp;\n"
     )
 }
 
