@@ -4,10 +4,15 @@
 //! fills nothing in: a missing phone number is a refusal, never a placeholder. The database checks
 //! the same rules again, for callers that come by SQL. // D4
 
+mod place;
+mod recipient;
+pub mod rule;
+
+pub use recipient::Recipient;
+
 use crate::money::{AMOUNT_MINOR_MAX, Currency, Minor, line_total};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use zeroize::Zeroize;
 
 /// The most lines an order may have.
 pub const ITEMS_MAX: usize = 1000;
@@ -104,41 +109,6 @@ pub struct Item {
     pub unit_price_minor: Minor,
 }
 
-/// Where the goods go. Every field is private; see [`crate::private`].
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Zeroize)]
-#[zeroize(drop)]
-#[serde(deny_unknown_fields)]
-pub struct Recipient {
-    /// Given name.
-    pub first_name: String,
-    /// Family name.
-    pub last_name: String,
-    /// Street and house number.
-    pub address_line1: String,
-    /// Flat, floor, care of; may be empty.
-    #[serde(default)]
-    pub address_line2: String,
-    /// Postal code.
-    pub zip_code: String,
-    /// Town.
-    pub city: String,
-    /// State or county. The provider wants one for every country (Zinc v1, 2.2).
-    pub state: String,
-    /// ISO 3166 code of two letters.
-    pub country: String,
-    /// With country code or as dialled in the country.
-    pub phone_number: String,
-    /// For the carrier; may be empty.
-    #[serde(default)]
-    pub instructions: String,
-}
-
-impl fmt::Debug for Recipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<private>")
-    }
-}
-
 /// An order as a caller places it, before the database has given it an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -213,16 +183,17 @@ impl NewOrder {
     /// Checks every rule and reports every field that breaks one.
     pub fn check(&self) -> Result<(), Invalid> {
         let mut found = Findings::default();
-        found.text("order_number", &self.order_number, 1, 100);
+        found.line("order_number", &self.order_number, 1, 100);
+        if rule::has_form_of_id(&self.order_number) {
+            found.add("order_number", "must not have the form of an order's id (a uuid)");
+        }
         self.check_retailer(&mut found);
         self.check_items(&mut found);
         self.check_money(&mut found);
         self.check_message(&mut found);
         self.recipient.check(&mut found);
-        if let Some(intent) = &self.payment_intent
-            && !(intent.starts_with("pi_") && (4..=255).contains(&intent.len()))
-        {
-            found.add("payment_intent", "must be a Stripe PaymentIntent id such as pi_3Abc");
+        if let Some(intent) = &self.payment_intent {
+            found.0.extend(rule::payment_intent("payment_intent", intent).err());
         }
         if found.0.is_empty() { Ok(()) } else { Err(Invalid(found.0)) }
     }
@@ -247,8 +218,8 @@ impl NewOrder {
             found.add("items", format!("must have at most {ITEMS_MAX} lines"));
         }
         for (at, item) in self.items.iter().enumerate().take(ITEMS_MAX) {
-            found.text(&format!("items[{at}].product_id"), &item.product_id, 1, 100);
-            found.text(&format!("items[{at}].title"), &item.title, 0, 300);
+            found.line(&format!("items[{at}].product_id"), &item.product_id, 1, 100);
+            found.line(&format!("items[{at}].title"), &item.title, 0, 300);
             if !(1..=QUANTITY_MAX).contains(&item.quantity) {
                 let rule = format!("must be between 1 and {QUANTITY_MAX}");
                 found.add(format!("items[{at}].quantity"), rule);
@@ -290,29 +261,6 @@ impl NewOrder {
     }
 }
 
-impl Recipient {
-    fn check(&self, found: &mut Findings) {
-        found.text("recipient.first_name", &self.first_name, 1, 60);
-        found.text("recipient.last_name", &self.last_name, 1, 60);
-        found.text("recipient.address_line1", &self.address_line1, 1, 100);
-        found.text("recipient.address_line2", &self.address_line2, 0, 100);
-        found.text("recipient.zip_code", &self.zip_code, 1, 20);
-        found.text("recipient.city", &self.city, 1, 60);
-        found.text("recipient.state", &self.state, 1, 60);
-        found.text("recipient.phone_number", &self.phone_number, 5, 30);
-        found.text("recipient.instructions", &self.instructions, 0, 240);
-        if self.country.len() != 2 || !self.country.bytes().all(|b| b.is_ascii_uppercase()) {
-            found.add("recipient.country", "must be an ISO 3166 code of two capital letters");
-        }
-        if self.country == "US" && self.state.len() != 2 {
-            found.add("recipient.state", "must be a USPS code of two letters for country US");
-        }
-        if self.phone_number.chars().filter(char::is_ascii_digit).count() < 5 {
-            found.add("recipient.phone_number", "must have at least 5 digits");
-        }
-    }
-}
-
 /// Collects violations while the checks walk over the fields.
 #[derive(Default)]
 struct Findings(Vec<Violation>);
@@ -322,8 +270,24 @@ impl Findings {
         self.0.push(Violation { field: field.into(), rule: rule.into() });
     }
 
-    /// A text between two lengths in characters, without blanks around it or control characters.
+    /// A text of one line: what is printed on a label or compared as a name.
+    fn line(&mut self, field: &str, value: &str, chars_min: usize, chars_max: usize) {
+        self.lengths(field, value, chars_min, chars_max);
+        if !rule::is_one_line(value) {
+            self.add(field, "must not contain line breaks or other control characters");
+        }
+    }
+
+    /// A text that may have several lines.
     fn text(&mut self, field: &str, value: &str, chars_min: usize, chars_max: usize) {
+        self.lengths(field, value, chars_min, chars_max);
+        if value.contains(|c: char| c.is_control() && c != '\n') {
+            self.add(field, "must not contain control characters");
+        }
+    }
+
+    /// A text between two lengths in characters, without blanks around it.
+    fn lengths(&mut self, field: &str, value: &str, chars_min: usize, chars_max: usize) {
         let length = value.chars().count();
         if length < chars_min {
             self.add(field, format!("must have at least {chars_min} character(s)"));
@@ -333,9 +297,6 @@ impl Findings {
         }
         if value.trim() != value {
             self.add(field, "must not begin or end with blanks");
-        }
-        if value.chars().any(|c| c.is_control() && c != '\n') {
-            self.add(field, "must not contain control characters");
         }
     }
 }
@@ -418,12 +379,36 @@ mod tests {
 
     #[test]
     fn window_d4_missing_or_overlong_recipient_data_is_refused_and_never_filled_in() {
-        assert_eq!(
-            fields(|o| o.recipient.phone_number.clear()),
-            ["recipient.phone_number", "recipient.phone_number"]
-        );
-        assert_eq!(fields(|o| o.recipient.last_name.clear()), ["recipient.last_name"]);
-        assert_eq!(fields(|o| o.recipient.city = "x".repeat(61)), ["recipient.city"]);
+        let required = [
+            ("first_name", 60),
+            ("last_name", 60),
+            ("address_line1", 100),
+            ("zip_code", 20),
+            ("city", 60),
+            ("state", 60),
+            ("country", 2),
+            ("phone_number", 30),
+        ];
+        for (field, chars_max) in required {
+            let mut missing = serde_json::to_value(order()).unwrap();
+            missing["recipient"].as_object_mut().unwrap().remove(field).unwrap();
+            let error = serde_json::from_value::<NewOrder>(missing).unwrap_err().to_string();
+            assert_eq!(error, format!("missing field `{field}`"));
+            for value in [String::new(), "1".repeat(chars_max + 1)] {
+                let mut broken = serde_json::to_value(order()).unwrap();
+                broken["recipient"][field] = value.as_str().into();
+                let broken: NewOrder = serde_json::from_value(broken).unwrap();
+                let mut named = fields(|o| *o = broken);
+                named.dedup();
+                assert_eq!(named, [format!("recipient.{field}")], "{value:?}");
+            }
+        }
+        for (field, chars_max) in [("address_line2", 100), ("instructions", 240)] {
+            let mut broken = serde_json::to_value(order()).unwrap();
+            broken["recipient"][field] = "1".repeat(chars_max + 1).into();
+            let broken: NewOrder = serde_json::from_value(broken).unwrap();
+            assert_eq!(fields(|o| *o = broken), [format!("recipient.{field}")]);
+        }
         assert_eq!(
             fields(|o| {
                 o.is_gift = true;
@@ -432,6 +417,55 @@ mod tests {
             ["gift_message"]
         );
         assert_eq!(fields(|o| o.gift_message = Some("hello".into())), ["gift_message"]);
+    }
+
+    #[test]
+    fn a_number_that_looks_like_an_id_is_refused() {
+        let id = "0198c0de-0000-7000-8000-00000000000a";
+        for number in [id.to_owned(), id.to_uppercase()] {
+            assert_eq!(fields(|o| o.order_number = number), ["order_number"]);
+        }
+        assert!(fields(|o| o.order_number = id.replace('-', "")).is_empty());
+    }
+
+    #[test]
+    fn a_text_of_one_line_has_one_line() {
+        for nasty in ["a\nb", "a\rb", "a\0b", "a\tb", "a\u{2028}b", "a\u{85}b"] {
+            assert_eq!(fields(|o| o.order_number = nasty.into()), ["order_number"], "{nasty:?}");
+            assert_eq!(
+                fields(|o| o.recipient.city = nasty.into()),
+                ["recipient.city"],
+                "{nasty:?}"
+            );
+        }
+        let lines = "Leave it\nwith the porter";
+        assert!(fields(|o| o.recipient.instructions = lines.into()).is_empty());
+        assert_eq!(
+            fields(|o| o.recipient.instructions = "a\0b".into()),
+            ["recipient.instructions"]
+        );
+    }
+
+    #[test]
+    fn a_country_and_a_state_must_exist() {
+        assert_eq!(fields(|o| o.recipient.country = "XX".into()), ["recipient.country"]);
+        let american = |state: &str| {
+            fields(|o| {
+                o.recipient.country = "US".into();
+                o.recipient.state = state.into();
+            })
+        };
+        assert!(american("OR").is_empty());
+        for state in ["99", "or", "Oregon", "XX"] {
+            assert_eq!(american(state), ["recipient.state"], "{state}");
+        }
+    }
+
+    #[test]
+    fn a_payment_is_judged_by_the_one_rule_for_it() {
+        for bad in ["pi_", "pi_a\0", "pi_a-b"] {
+            assert_eq!(fields(|o| o.payment_intent = Some(bad.into())), ["payment_intent"]);
+        }
     }
 
     #[test]

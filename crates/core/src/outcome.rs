@@ -75,6 +75,12 @@ pub struct Refusal {
     /// Whether the provider has used the key up, so that the same key can never buy again.
     /// Only then may a machine settle the attempt without a quarantine (see `ARCHITECTURE.md`).
     pub key_used_up: bool,
+    /// Whether the provider may keep this answer and give it again for the same key. It does not
+    /// when it refuses the caller: a wrong token is seen before any key is looked at.
+    pub kept: bool,
+    /// Set when the provider calls our request itself wrong, which is a fault of the program: the
+    /// fields that it named, out of a closed list, so that nothing of a customer can stand here.
+    pub wrong_fields: Option<Vec<&'static str>>,
 }
 
 /// Why we do not know what a call did.
@@ -100,6 +106,12 @@ pub enum Doubt {
 }
 
 impl Doubt {
+    /// Whether the provider answered, with something that means nothing to us. The other doubts are
+    /// about the way to it.
+    pub fn is_odd(self) -> bool {
+        matches!(self, Self::Unreadable | Self::UnreadableClientError)
+    }
+
     /// The name as it stands in the history.
     pub fn name(self) -> &'static str {
         match self {
@@ -149,17 +161,61 @@ pub enum Reading {
         code: String,
     },
     /// The retailer took the order.
-    Placed(Placed),
+    Placed(Placed, Whose),
     /// The provider stated an end without a purchase, or something only a person can judge.
-    Failed(Refusal),
+    Failed(Refusal, Whose),
     /// The answer belongs to another order or attempt than the one that was asked for: the request id
     /// that we stored is not ours.
     OtherOrder,
+    /// The provider knows no request of this id, not yet or not any more. It says nothing about the
+    /// purchase.
+    NotFound {
+        /// The provider's code.
+        code: String,
+    },
+    /// The provider refuses the caller, so nothing can be read; it says nothing about the request.
+    Barred {
+        /// The provider's code, or ours for the status.
+        code: String,
+    },
     /// The read itself failed or made no sense; nothing is known that was not known before.
     Nothing {
         /// What happened instead of an answer.
         doubt: Doubt,
     },
+}
+
+/// Whose request an answer to a read speaks of. A request id alone does not say: the provider may
+/// have given us another order's id for ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// It names our attempt, in the answer or in the provider's list.
+    Ours,
+    /// It names nobody.
+    Unsaid,
+}
+
+impl Reading {
+    /// Whether it would move the order or settle its attempt, and does not say that it speaks of
+    /// ours: then it counts only once the provider's list says so. // G6
+    pub fn wants_a_name(&self) -> bool {
+        match self {
+            Self::Placed(_, whose) => *whose == Whose::Unsaid,
+            Self::Failed(refusal, whose) => *whose == Whose::Unsaid && refusal.is_an_end(),
+            _ => false,
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether it states an end without a purchase, after which the same key can never buy.
+    pub fn is_an_end(&self) -> bool {
+        self.key_used_up
+            && matches!(
+                self.class,
+                Class::RetryNewKey | Class::HoldUntilFunded | Class::Rejected | Class::Cancelled
+            )
+    }
 }
 
 /// The facts of a placed retailer order that we keep.
@@ -171,11 +227,12 @@ pub struct Placed {
     pub currency: Option<String>,
     /// The retailer's order numbers; several are normal.
     pub merchant_order_ids: Vec<String>,
-    /// Whether every parcel that the provider tracks has been delivered (false without parcels).
+    /// Whether each of the retailer's orders has a parcel and every parcel has been delivered.
     pub delivered: bool,
 }
 
-/// One entry of the provider's list, found by the notes that we sent along.
+/// One entry of the provider's list, found by the notes that we sent along. Whose it is and what
+/// became of it stand in one place, so one cannot be another's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// Our order id, as echoed in the notes.
@@ -184,6 +241,8 @@ pub struct Listed {
     pub attempt_id: uuid::Uuid,
     /// The provider's id for the request.
     pub request_id: String,
+    /// What became of it, as far as the entry says so.
+    pub reading: Option<Reading>,
 }
 
 /// What the provider's list told us. Absence never proves that nothing was bought: not every

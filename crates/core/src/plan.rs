@@ -11,6 +11,9 @@ use crate::state::Status;
 use std::time::Duration;
 
 pub mod reading;
+pub mod trouble;
+
+pub use trouble::Pause;
 
 /// The bounds of trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +26,15 @@ pub struct Limits {
     pub repeat: Backoff,
     /// Pauses before a new key.
     pub renew: Backoff,
-    /// How long an account whose set-up is wrong is left alone.
+    /// How long an account whose set-up is wrong, or whose balance is too low, is left alone.
     pub account_pause: Duration,
+    /// Readings in a row that say nothing usable of an order; then a person.
+    pub vain_readings_max: u32,
+    /// How old a purchase may be that the provider still works on before a person is told: the
+    /// provider's queue holds it for four hours at most, and a day is taken for stuck.
+    pub unplaced_max: Duration,
+    /// The same for one whose goods have not all arrived.
+    pub undelivered_max: Duration,
 }
 
 impl Default for Limits {
@@ -35,6 +45,9 @@ impl Default for Limits {
             repeat: Backoff { first: Duration::from_secs(1), cap: Duration::from_mins(10) },
             renew: Backoff { first: Duration::from_secs(5), cap: Duration::from_mins(30) },
             account_pause: Duration::from_mins(5),
+            vain_readings_max: 3,
+            unplaced_max: Duration::from_hours(24),
+            undelivered_max: Duration::from_hours(30 * 24),
         }
     }
 }
@@ -98,17 +111,8 @@ pub struct Setback {
     pub hold_reason: Option<&'static str>,
     /// When the order is due again.
     pub delay: Duration,
-    /// Whether the whole account must pause, and whether that is a fault of its set-up.
+    /// Whether the whole account must pause.
     pub pause: Option<Pause>,
-}
-
-/// A pause of the whole account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pause {
-    /// For how long.
-    pub length: Duration,
-    /// Whether a person must repair something.
-    pub alarm: bool,
 }
 
 /// What an answer means for its order.
@@ -121,50 +125,64 @@ pub enum Consequence {
 }
 
 /// Where the order stood when the call was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
     /// The number of the attempt.
     pub generation: u32,
     /// Calls under this key, the one that ended included.
     pub calls: u32,
+    /// What the call before it was answered, if it was: the code that the attempt has stored.
+    pub last_code: Option<String>,
 }
 
 /// Decides what an answer means; `chance` spreads the pauses.
-pub fn after_answer(answer: Answer, sent: Sent, limits: &Limits, chance: u64) -> Consequence {
+pub fn after_answer(answer: Answer, sent: &Sent, limits: &Limits, chance: u64) -> Consequence {
     match answer {
         Answer::Accepted { request_id } => Consequence::Accept(request_id),
         Answer::Unknown { doubt, retry_after } => {
             Consequence::Setback(doubtful(doubt, retry_after, sent, limits, chance))
         }
-        Answer::NotSent { why } => Consequence::Setback(Setback {
-            kind: "claim_released",
-            code: why.to_owned(),
-            outcome: "open",
-            settlement: None,
-            after: Status::Pending,
-            review_reason: None,
-            hold_reason: None,
-            delay: limits.repeat.pause(sent.calls, chance),
-            // Nobody can be reached: the account rests, or every order would be claimed and given
-            // back without end, two events each time.
-            pause: matches!(why, "no_connection" | "connect_timed_out" | "tls_failed")
-                .then_some(Pause { length: limits.repeat.first, alarm: false }),
-        }),
+        Answer::NotSent { why } => Consequence::Setback(not_sent(why, sent, limits, chance)),
         Answer::Refused(refusal) => Consequence::Setback(refused(refusal, sent, limits, chance)),
+    }
+}
+
+/// When a person is reminded of an order that waits for a decision.
+pub const REMINDER: Duration = Duration::from_hours(24);
+
+/// Nothing went out. The account rests, and longer each time: else every order would be claimed and
+/// given back without end, two events each time.
+fn not_sent(why: &'static str, sent: &Sent, limits: &Limits, chance: u64) -> Setback {
+    Setback {
+        kind: "claim_released",
+        code: why.to_owned(),
+        outcome: "open",
+        settlement: None,
+        after: Status::Pending,
+        review_reason: None,
+        hold_reason: None,
+        delay: limits.repeat.pause(sent.calls, chance),
+        pause: match why {
+            // Our own stop says nothing of the way to the provider.
+            "stopped" => None,
+            "request_not_built" => Some(Pause::of_set_up(limits.account_pause)),
+            _ => Some(Pause::of_our_own(limits.repeat.first)),
+        },
     }
 }
 
 fn doubtful(
     doubt: Doubt,
     retry_after: Option<Duration>,
-    sent: Sent,
+    sent: &Sent,
     limits: &Limits,
     chance: u64,
 ) -> Setback {
     let exhausted = sent.calls >= limits.calls_max;
-    let pause = limits.repeat.pause(sent.calls, chance).max(retry_after.unwrap_or_default());
-    let slow_down = (doubt == Doubt::TooManyRequests)
-        .then_some(Pause { length: retry_after.unwrap_or(limits.repeat.first), alarm: false });
+    // The provider's own word is taken as it is, up to a bound: nobody may stop us for days.
+    let asked = retry_after.map(|wait| wait.min(trouble::PAUSE_MAX)).filter(|wait| !wait.is_zero());
+    let delay = limits.repeat.pause(sent.calls, chance).max(asked.unwrap_or_default());
+    let slow_down = asked.map_or(Pause::of_our_own(limits.repeat.first), Pause::as_asked);
     Setback {
         kind: "answer_lost",
         code: doubt.name().to_owned(),
@@ -173,206 +191,129 @@ fn doubtful(
         after: if exhausted { Status::NeedsReview } else { Status::Submitting },
         review_reason: exhausted.then(|| "outcome_unknown".to_owned()),
         hold_reason: None,
-        delay: if exhausted { REMINDER } else { pause },
-        pause: slow_down,
+        delay: if exhausted { REMINDER } else { delay },
+        pause: (doubt == Doubt::TooManyRequests).then_some(slow_down),
     }
 }
 
-/// When a person is reminded of an order that waits for a decision.
-pub const REMINDER: Duration = Duration::from_hours(24);
-
-fn refused(refusal: Refusal, sent: Sent, limits: &Limits, chance: u64) -> Setback {
-    let Refusal { class, code, key_used_up } = refusal;
-    match class {
-        Class::Configuration => Setback {
-            kind: "provider_refused_us",
-            outcome: "unknown",
-            settlement: None,
-            after: Status::Submitting,
-            review_reason: None,
-            hold_reason: None,
-            delay: limits.account_pause,
-            pause: Some(Pause { length: limits.account_pause, alarm: true }),
-            code,
+fn refused(refusal: Refusal, sent: &Sent, limits: &Limits, chance: u64) -> Setback {
+    match refusal.class {
+        Class::Configuration => account_refused(refusal, sent, limits, chance),
+        Class::InProgress | Class::RetrySameKey => Setback {
+            code: refusal.code,
+            ..doubtful(Doubt::Unreadable, None, sent, limits, chance)
         },
-        Class::InProgress | Class::RetrySameKey => {
-            Setback { code, ..doubtful(Doubt::Unreadable, None, sent, limits, chance) }
-        }
         // A refusal settles only when the provider has used the key up: then the same key can never
         // buy again. Without that a purchase may exist, and only a person may say otherwise. // G6
-        _ if class == Class::NeedsReview || !key_used_up => Setback {
-            kind: "purchase_doubtful",
-            outcome: "unknown",
-            settlement: None,
-            after: Status::NeedsReview,
-            review_reason: Some(code.clone()),
-            hold_reason: None,
-            delay: REMINDER,
-            pause: None,
-            code,
-        },
-        _ => settled(&ending(class, sent.generation, limits, chance), "key_used_up", code),
+        _ if !refusal.is_an_end() => doubted(refusal.code),
+        _ => settled(ending(&refusal, sent.generation, limits, chance), refusal.code),
+    }
+}
+
+/// Our account is refused, not the order: everything pauses, and the same key is tried once more.
+///
+/// When the repeat brings the very answer of the first call, the provider has stored it under the
+/// key: the key is used up, and the account may be well again. That is certain only while every call
+/// under the key is known to have ended so. A lost call before may have bought, and an account may
+/// be refused before its keys are looked at; then a person decides. // G6
+fn account_refused(refusal: Refusal, sent: &Sent, limits: &Limits, chance: u64) -> Setback {
+    let stored = refusal.kept && sent.last_code.as_deref() == Some(&refusal.code);
+    if stored && sent.calls == 2 {
+        let renewed = Refusal { class: Class::RetryNewKey, ..refusal };
+        return settled(ending(&renewed, sent.generation, limits, chance), renewed.code);
+    }
+    if stored {
+        return doubted(refusal.code);
+    }
+    let exhausted = sent.calls >= limits.calls_max;
+    Setback {
+        kind: "provider_refused_us",
+        code: refusal.code,
+        outcome: "unknown",
+        settlement: None,
+        after: if exhausted { Status::NeedsReview } else { Status::Submitting },
+        review_reason: exhausted.then(|| "outcome_unknown".to_owned()),
+        hold_reason: None,
+        delay: if exhausted { REMINDER } else { limits.account_pause },
+        pause: Some(Pause::of_set_up(limits.account_pause)),
+    }
+}
+
+/// A purchase may exist.
+fn doubted(code: String) -> Setback {
+    Setback {
+        kind: "purchase_doubtful",
+        outcome: "unknown",
+        settlement: None,
+        after: Status::NeedsReview,
+        review_reason: Some(code.clone()),
+        hold_reason: None,
+        delay: REMINDER,
+        pause: None,
+        code,
     }
 }
 
 /// What follows a refusal that is settled.
 pub(crate) struct Ending {
     pub(crate) after: Status,
-    pub(crate) review_reason: Option<&'static str>,
+    pub(crate) review_reason: Option<String>,
     pub(crate) hold_reason: Option<&'static str>,
     pub(crate) delay: Duration,
+    pub(crate) pause: Option<Pause>,
 }
 
-pub(crate) fn ending(class: Class, generation: u32, limits: &Limits, chance: u64) -> Ending {
-    let review = |reason| Ending {
+pub(crate) fn ending(refusal: &Refusal, generation: u32, limits: &Limits, chance: u64) -> Ending {
+    let again = Ending {
+        after: Status::Pending,
+        review_reason: None,
+        hold_reason: None,
+        delay: limits.renew.pause(generation, chance),
+        pause: None,
+    };
+    let review = |reason: String| Ending {
         after: Status::NeedsReview,
         review_reason: Some(reason),
         hold_reason: None,
         delay: REMINDER,
+        pause: None,
     };
-    match class {
-        Class::RetryNewKey if generation >= limits.generations_max => review("attempts_exhausted"),
-        Class::RetryNewKey => Ending {
-            after: Status::Pending,
-            review_reason: None,
-            hold_reason: None,
-            delay: limits.renew.pause(generation, chance),
-        },
+    match refusal.class {
+        Class::RetryNewKey if generation >= limits.generations_max => {
+            review("attempts_exhausted".into())
+        }
+        Class::RetryNewKey => again,
+        // Every other order would meet the same answer and lose its key, so all of them wait.
         Class::HoldUntilFunded => Ending {
-            after: Status::Pending,
-            review_reason: None,
             hold_reason: Some("awaiting_funds"),
-            delay: limits.renew.pause(generation, chance),
+            pause: Some(Pause::as_asked(limits.account_pause)),
+            ..again
         },
-        // The customer's money is here and nothing will be bought: a person refunds (ruling 39).
-        _ => review("refund_owed"),
+        // The customer's money is here and nothing will be bought: a person refunds (ruling 39), or
+        // somebody mends the program.
+        _ => review(refusal.wrong_fields.as_deref().map_or_else(
+            || "refund_owed".to_owned(),
+            |fields| match fields.join(", ") {
+                named if named.is_empty() => "request_invalid".to_owned(),
+                named => format!("request_invalid: {named}").chars().take(100).collect(),
+            },
+        )),
     }
 }
 
-fn settled(ending: &Ending, evidence: &'static str, code: String) -> Setback {
+fn settled(ending: Ending, code: String) -> Setback {
     Setback {
         kind: "purchase_refused",
         code,
         outcome: "refused",
-        settlement: Some(evidence),
+        settlement: Some("key_used_up"),
         after: ending.after,
-        review_reason: ending.review_reason.map(str::to_owned),
+        review_reason: ending.review_reason,
         hold_reason: ending.hold_reason,
         delay: ending.delay,
-        pause: None,
+        pause: ending.pause,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::state::is_edge;
-
-    const SENT: Sent = Sent { generation: 1, calls: 1 };
-
-    fn setback(answer: Answer, sent: Sent) -> Setback {
-        match after_answer(answer, sent, &Limits::default(), 7) {
-            Consequence::Setback(setback) => setback,
-            Consequence::Accept(id) => panic!("accepted {id}"),
-        }
-    }
-
-    fn refusal(class: Class, key_used_up: bool) -> Refusal {
-        Refusal { class, code: "some_code".into(), key_used_up }
-    }
-
-    #[test]
-    fn an_unknown_outcome_is_never_settled_and_never_returns_to_pending() {
-        for doubt in [
-            Doubt::TimedOut,
-            Doubt::ConnectionBroke,
-            Doubt::ServerError,
-            Doubt::Unreadable,
-            Doubt::TooManyRequests,
-            Doubt::UnreadableClientError,
-            Doubt::Stopped,
-            Doubt::LeaseEnded,
-        ] {
-            for calls in [1, 5, 12, 13] {
-                let answer = Answer::Unknown { doubt, retry_after: None };
-                let next = setback(answer, Sent { calls, ..SENT });
-                assert_eq!((next.outcome, next.settlement), ("unknown", None));
-                assert_eq!(next.after == Status::NeedsReview, calls >= 12, "{doubt:?} {calls}");
-                assert_ne!(next.after, Status::Pending);
-            }
-        }
-    }
-
-    #[test]
-    fn a_refusal_is_settled_only_when_the_key_is_used_up() {
-        for class in Class::ALL {
-            for key_used_up in [true, false] {
-                for generation in [1, 5] {
-                    let sent = Sent { generation, ..SENT };
-                    let next = setback(Answer::Refused(refusal(class, key_used_up)), sent);
-                    assert!(key_used_up || next.settlement.is_none(), "{class}");
-                    assert_eq!(next.settlement.is_some(), next.outcome == "refused", "{class}");
-                    if next.after == Status::Pending {
-                        assert!(next.settlement.is_some(), "{class} would buy again");
-                    }
-                    assert!(
-                        next.after == Status::Submitting
-                            || is_edge(Some(Status::Submitting), next.after)
-                    );
-                    assert_eq!(
-                        next.after == Status::NeedsReview,
-                        next.review_reason.is_some(),
-                        "{class}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn each_class_has_the_consequence_of_the_contract() {
-        let after = |class| {
-            let next = setback(Answer::Refused(refusal(class, true)), SENT);
-            (next.after, next.hold_reason, next.review_reason)
-        };
-        assert_eq!(after(Class::RetryNewKey), (Status::Pending, None, None));
-        assert_eq!(after(Class::HoldUntilFunded), (Status::Pending, Some("awaiting_funds"), None));
-        assert_eq!(after(Class::Rejected), (Status::NeedsReview, None, Some("refund_owed".into())));
-        assert_eq!(
-            after(Class::Cancelled),
-            (Status::NeedsReview, None, Some("refund_owed".into()))
-        );
-        assert_eq!(
-            after(Class::NeedsReview),
-            (Status::NeedsReview, None, Some("some_code".into()))
-        );
-        assert_eq!(after(Class::Configuration), (Status::Submitting, None, None));
-        let exhausted = Sent { generation: 5, calls: 1 };
-        let next = setback(Answer::Refused(refusal(Class::RetryNewKey, true)), exhausted);
-        assert_eq!(next.review_reason.as_deref(), Some("attempts_exhausted"));
-    }
-
-    #[test]
-    fn a_wrong_account_pauses_the_account_and_fails_no_order() {
-        let next = setback(Answer::Refused(refusal(Class::Configuration, false)), SENT);
-        assert!(next.pause.is_some_and(|pause| pause.alarm));
-        assert_eq!((next.after, next.outcome), (Status::Submitting, "unknown"));
-    }
-
-    #[test]
-    fn only_an_order_without_an_open_attempt_gets_a_new_key() {
-        let limits = Limits::default();
-        let open = OpenAttempt { generation: 1, calls: 1, key_dead: false, may_still_run: false };
-        assert_eq!(before_send(0, None, &limits), Intent::Open(1));
-        assert_eq!(before_send(4, None, &limits), Intent::Open(5));
-        assert_eq!(before_send(5, None, &limits), Intent::Review("attempts_exhausted"));
-        assert_eq!(before_send(1, Some(open), &limits), Intent::Repeat(1));
-        for (attempt, intent) in [
-            (OpenAttempt { key_dead: true, ..open }, Intent::Review("key_dead")),
-            (OpenAttempt { calls: 12, ..open }, Intent::Review("outcome_unknown")),
-            (OpenAttempt { may_still_run: true, ..open }, Intent::Leave),
-        ] {
-            assert_eq!(before_send(1, Some(attempt), &limits), intent);
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,8 @@
 //!   other error means that we do not know. The difference is taken from the stream itself (see the
 //!   module `guard`), never guessed from the text of an error.
 //! - An `Exchange` holds a whole answer: a body shorter than its stated length is an error.
+//! - A call with a send deadline that is cut takes along what the kernel has not delivered (see the
+//!   module `cut`).
 //!
 //! Relies on the caller polling from a tokio runtime with net and time. The total limit runs on
 //! tokio's clock, which stands still in suspend; the send deadline runs on the [`BootClock`], which
@@ -14,6 +16,7 @@
 
 mod base;
 mod clock;
+mod cut;
 mod exchange;
 mod guard;
 
@@ -21,6 +24,7 @@ pub use base::{BadBase, Base};
 pub use clock::{BootClock, SystemBootClock};
 
 use bytes::Bytes;
+use cut::ResetUntilDone;
 use guard::{Progress, Watch};
 use http_body_util::Full;
 use hyper::client::conn::http1;
@@ -205,14 +209,25 @@ impl Client {
             Watch { clock: &*self.clock, send_until: call.send_until, gate: call.gate, progress };
         let tcp = connect(call.base).await.map_err(Error::NotSent)?;
         let limit = call.answer_bytes_max;
-        match call.base.server_name() {
-            None => exchange::run(&self.connection, tcp, watch, request, limit).await,
+        let reset = match call.send_until {
+            Some(_) => Some(
+                ResetUntilDone::of(&tcp, call.total)
+                    .map_err(|_| Error::NotSent(Unsent::NoConnection))?,
+            ),
+            None => None,
+        };
+        let exchange = match call.base.server_name() {
+            None => exchange::run(&self.connection, tcp, watch, request, limit).await?,
             Some(name) => {
                 let tls = self.tls.connect(name, tcp).await;
                 let tls = tls.map_err(|_| Error::NotSent(Unsent::TlsFailed))?;
-                exchange::run(&self.connection, tls, watch, request, limit).await
+                exchange::run(&self.connection, tls, watch, request, limit).await?
             }
+        };
+        if let Some(reset) = reset {
+            reset.done();
         }
+        Ok(exchange)
     }
 }
 

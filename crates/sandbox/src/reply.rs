@@ -32,6 +32,8 @@ pub(crate) struct Reply {
     pub(crate) content_type: &'static str,
     /// Set when this is the stored answer to a repeated Stripe key.
     pub(crate) replayed: bool,
+    /// The seconds that the client is asked to wait, if it is.
+    pub(crate) retry_after_s: Option<u32>,
     /// Not to be sent before this time; 0 is at once.
     pub(crate) not_before_ms: i64,
     /// How it travels.
@@ -46,6 +48,7 @@ impl Reply {
             body: body.into(),
             content_type: "application/json",
             replayed: false,
+            retry_after_s: None,
             not_before_ms: 0,
             delivery: Delivery::Whole,
         }

@@ -16,6 +16,7 @@ pub mod fault;
 mod frame;
 mod functions;
 mod health;
+mod json;
 mod jwt;
 mod keys;
 mod openapi;
@@ -23,9 +24,10 @@ mod ready;
 mod rest;
 mod routes;
 mod server;
-mod shape;
+pub(crate) mod shape;
 mod v1;
 
+pub use jwt::{JwtSecret, WeakSecret};
 pub use keys::new_api_key;
 pub use openapi::document;
 pub use server::serve;
@@ -33,7 +35,6 @@ pub use server::serve;
 use crate::engine::Engine;
 use axum::Router;
 use jiff::Timestamp;
-use orders_core::private::Private;
 use orders_store::Store;
 use orders_store::door::Door;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ pub struct Api {
     /// The doors, as [`orders_store::door::catalogue`] gave them at the start.
     pub doors: Vec<Door>,
     /// The secret of the project's JWTs; without it only API keys are accepted.
-    pub jwt_secret: Option<Private<String>>,
+    pub jwt_secret: Option<JwtSecret>,
     /// The time that JWTs are judged by.
     pub clock: WallClock,
 }

@@ -2,8 +2,10 @@
 
 use crate::engine::chance::Chance;
 use crate::engine::{Engine, Options, Parts};
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use axum::http::Uri;
 use clap::Args;
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
 use orders_core::gate::Gate;
 use orders_core::lease::Times;
 use orders_core::order::Retailer;
@@ -12,7 +14,8 @@ use orders_embedded::{Cluster, SUPERUSER, Source, default_data_dir};
 use orders_gateway::http::{Base, Client, SystemBootClock};
 use orders_gateway::provider::Provider;
 use orders_gateway::{stripe, zinc_v1};
-use orders_store::{Store, StoreOptions, schema};
+use orders_store::{Store, StoreOptions, schema, settings_rules};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +25,12 @@ use std::time::Duration;
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
     /// The application's database. Without it the program runs a PostgreSQL of its own.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL",
+          value_parser = NonEmptyStringValueParser::new())]
     pub database_url: Option<String>,
     /// The database as the role that installs and migrates; default: the application's.
-    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true, value_name = "URL",
+          value_parser = NonEmptyStringValueParser::new())]
     pub migrate_database_url: Option<String>,
     /// Certificates (PEM) that the database's may be signed by, beside the well-known ones.
     #[arg(long, env = "ORDERS_DATABASE_CA", value_name = "FILE")]
@@ -73,7 +78,7 @@ impl DatabaseArgs {
             });
         }
         let options = orders_embedded::Options {
-            data_dir: self.data_dir.clone().unwrap_or_else(default_data_dir),
+            data_dir: self.folder(),
             source: self.postgres.clone(),
             ..orders_embedded::Options::default()
         };
@@ -96,11 +101,29 @@ impl DatabaseArgs {
 
     /// Like [`DatabaseArgs::open`], but when a program of ours runs on the data folder, its database
     /// is used beside it: so one can look at what `up` does while it does it.
-    pub async fn join(&self) -> anyhow::Result<Database> {
+    async fn join(&self) -> anyhow::Result<Database> {
         match self.open().await {
             Err(error) => self.beside_another(&error).ok_or(error),
             opened => opened,
         }
+    }
+
+    /// Where our own database is or would be.
+    fn folder(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(default_data_dir)
+    }
+
+    /// The database for a command that looks or decides. It makes none: what was only misspelt must
+    /// not come out as an empty shop in which everything is well.
+    pub async fn existing(&self) -> anyhow::Result<Database> {
+        let folder = self.folder();
+        ensure!(
+            self.database_url.is_some() || folder.join(CLUSTER).exists(),
+            "there is no shop in {}: name its folder with --data-dir, or set DATABASE_URL; \
+             `atomic-orders up` and `atomic-orders import` make one",
+            folder.display()
+        );
+        self.join().await
     }
 
     fn beside_another(&self, error: &anyhow::Error) -> Option<Database> {
@@ -119,9 +142,17 @@ impl DatabaseArgs {
         })
     }
 
-    /// The shop for a command that looks or acts and then ends: installed if the database is ours,
-    /// and refused if it is of another release.
+    /// The shop for a command that looks or decides and then ends; refused if there is none, or one
+    /// of another release.
     pub async fn shop(&self, connections_max: usize) -> anyhow::Result<(Database, Store)> {
+        let database = self.existing().await?;
+        database.check_version().await?;
+        let store = database.app(connections_max)?;
+        Ok((database, store))
+    }
+
+    /// The shop for a command that brings orders and then ends: made if the database is ours.
+    pub async fn shop_or_new(&self, connections_max: usize) -> anyhow::Result<(Database, Store)> {
         let database = self.join().await?;
         database.prepare().await?;
         let store = database.app(connections_max)?;
@@ -130,6 +161,8 @@ impl DatabaseArgs {
     }
 }
 
+/// What a data folder holds when it holds a cluster.
+const CLUSTER: &str = "pgdata";
 /// Where a program that runs on a data folder says how its database is reached.
 const ADDRESS: &str = "address";
 /// Stands for the role in it.
@@ -154,11 +187,16 @@ impl Database {
         self.data_dir.as_deref()
     }
 
+    /// Whether the sandbox partners work for this shop.
+    pub fn is_sandbox(&self) -> bool {
+        self.data_dir.as_ref().is_some_and(|folder| folder.join(SANDBOX).exists())
+    }
+
     /// Refuses a shop that the sandbox partners work for: its orders are not real, and the real
     /// provider would buy them.
     pub fn refuse_sandbox(&self) -> anyhow::Result<()> {
         match &self.data_dir {
-            Some(folder) if folder.join(SANDBOX).exists() => bail!(
+            Some(folder) if self.is_sandbox() => bail!(
                 "the shop in {} was made with sandbox partners, and a real provider would buy its \
                  orders; choose another folder with --data-dir, or go on with `atomic-orders up`",
                 folder.display()
@@ -186,6 +224,13 @@ impl Database {
     pub fn admin(&self) -> anyhow::Result<Store> {
         let address = self.admin_address.as_ref().unwrap_or(&self.app_address);
         Ok(Store::new(address, &self.options(2))?)
+    }
+
+    /// Refuses a schema without a shop, or with one of another release. In a database of ours without
+    /// the shop its role is missing too, so the installer asks.
+    pub async fn check_version(&self) -> anyhow::Result<()> {
+        let store = if self.data_dir.is_some() { self.admin()? } else { self.app(1)? };
+        Ok(schema::check_version(&store).await?)
     }
 
     /// Installs or updates the shop in the program's own PostgreSQL; with `DATABASE_URL` that is left
@@ -255,13 +300,15 @@ pub struct EngineArgs {
     #[arg(long, env = "ORDERS_WORKER")]
     pub worker: Option<String>,
     /// The most calls to the provider at once.
-    #[arg(long, env = "ORDERS_IN_FLIGHT", default_value_t = 64)]
+    #[arg(long, env = "ORDERS_IN_FLIGHT", default_value_t = 64,
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     pub in_flight: usize,
     /// How long a claim is held, in milliseconds.
     #[arg(long, env = "ORDERS_LEASE_MS", default_value_t = 60_000)]
     pub lease_ms: u64,
     /// The hard limit of one call to the provider, in milliseconds.
-    #[arg(long, env = "ORDERS_CALL_MS", default_value_t = 30_000)]
+    #[arg(long, env = "ORDERS_CALL_MS", default_value_t = 30_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub call_ms: u64,
 }
 
@@ -286,6 +333,7 @@ pub async fn engine(
     // Before anything is read: what is wrong with the ground is said in its own sentence. // G21
     options.times.check()?;
     schema::check_ground(&store).await?;
+    refuse_hurry(&store, &partners.zinc_url).await?;
     let settings = orders_store::settings::read(&store).await?;
     let parts = Parts {
         store,
@@ -296,6 +344,26 @@ pub async fn engine(
         chance: Chance::seeded(seed),
     };
     Ok(Engine::prepare(parts, options).await?)
+}
+
+/// A real provider and the times of a sandbox never meet: a repeat before the provider's bound may
+/// be bought a second time. The partners of a sandbox are on this machine. // ruling 4
+async fn refuse_hurry(store: &Store, zinc_url: &str) -> anyhow::Result<()> {
+    if is_on_this_machine(zinc_url) {
+        return Ok(());
+    }
+    if let Some(fault) = settings_rules::faults(store).await?.into_iter().next() {
+        bail!("{} {}", fault.sentence, fault.remedy);
+    }
+    Ok(())
+}
+
+fn is_on_this_machine(url: &str) -> bool {
+    let host = url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+    host.is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 fn provider(
@@ -338,4 +406,21 @@ fn payments(partners: &PartnerArgs, http: Client) -> anyhow::Result<Option<Arc<s
 /// A name that tells this process from others: its number, and chance for machines that share it.
 fn worker_name(seed: [u8; 32]) -> String {
     format!("worker-{}-{:02x}{:02x}", std::process::id(), seed[0], seed[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_address_of_this_machine_can_be_a_sandbox() {
+        for here in ["http://127.0.0.1:4010/v1", "http://localhost:4010/v1", "http://[::1]:1/v1"] {
+            assert!(is_on_this_machine(here), "{here}");
+        }
+        for there in
+            ["https://api.zinc.io/v1", "https://localhost.example/v1", "http://10.0.0.1/", "", "x"]
+        {
+            assert!(!is_on_this_machine(there), "{there}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ use crate::engine::stats::Stats;
 use futures_util::FutureExt as _;
 use orders_core::gate::Gate;
 use orders_core::lease::{Times, UnsafeTimes};
+use orders_core::plan::trouble::Trouble;
 use orders_gateway::http::BootClock;
 use orders_gateway::provider::Provider;
 use orders_gateway::stripe;
@@ -29,7 +30,7 @@ use orders_store::settings::Settings;
 use orders_store::{Store, schema, settings};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -40,6 +41,8 @@ use tokio_util::sync::CancellationToken;
 pub const STOP_GRACE: Duration = Duration::from_secs(15);
 /// The limit of the whole stop.
 pub const STOP_LIMIT: Duration = Duration::from_secs(25);
+/// How long the last answers may take to be recorded.
+const LAST_RECORDS: Duration = Duration::from_secs(6);
 
 /// How an engine works.
 #[derive(Debug, Clone)]
@@ -110,9 +113,9 @@ pub struct Engine {
     cut: CancellationToken,
     /// Set by the stop: nothing new is claimed.
     stopping: AtomicBool,
-    /// Flushes in a row in which the account or the way to it was at fault; while there are any, one
-    /// order at a time tries whether it is over.
-    trouble: AtomicU32,
+    /// Whether the account or the way to it is at fault; while it is, one order at a time tries
+    /// whether it is over.
+    trouble: std::sync::Mutex<Trouble>,
 }
 
 /// What an engine is made of.
@@ -145,7 +148,7 @@ impl Engine {
             inbox: std::sync::Mutex::new(Some(inbox)),
             cut: CancellationToken::new(),
             stopping: AtomicBool::new(false),
-            trouble: AtomicU32::new(0),
+            trouble: std::sync::Mutex::default(),
             store: parts.store,
             provider: parts.provider,
             stripe: parts.stripe,
@@ -207,8 +210,12 @@ impl Engine {
     }
 
     async fn end_recorder(&self, recorder: JoinHandle<()>) {
-        let _ = self.answers.send(record::Answered::Last).await;
-        if tokio::time::timeout(Duration::from_secs(6), recorder).await.is_err() {
+        let ended = async {
+            // Waits while the recorder cannot keep up, so it stands under the same limit.
+            let _ = self.answers.send(record::Answered::Last).await;
+            recorder.await
+        };
+        if tokio::time::timeout(LAST_RECORDS, ended).await.is_err() {
             tracing::error!("answers could not be recorded before the stop; their leases will end");
         }
     }

@@ -7,6 +7,7 @@ use orders_service::cli::output::{remedy, tell};
 use orders_service::telemetry;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(async { cli.run(seed()?, Arc::new(now)).await }));
+        .and_then(|runtime| until_done(runtime, async { cli.run(seed()?, Arc::new(now)).await }));
     match outcome {
         Ok(code) => code,
         Err(error) => {
@@ -26,6 +27,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the program and waits for nothing else: a look at an address that the system's resolver is
+/// still busy with cannot be called off, and would keep a stop waiting for as long as it likes. // G43
+fn until_done<T>(runtime: Runtime, program: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(program);
+    runtime.shutdown_background();
+    outcome
 }
 
 /// The one place where the time of day enters the program.
@@ -39,4 +48,24 @@ fn seed() -> anyhow::Result<[u8; 32]> {
     let mut seed = [0; 32];
     std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut seed)?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_program_that_is_done_ends_whatever_a_resolver_still_waits_for() {
+        let begun = Instant::now();
+        let (_release, resolver) = mpsc::channel::<()>();
+        let busy = move || resolver.recv_timeout(Duration::from_secs(20));
+        let done = until_done(Runtime::new().unwrap(), async move {
+            drop(tokio::task::spawn_blocking(busy));
+            7
+        });
+        assert_eq!(done, 7);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
 }

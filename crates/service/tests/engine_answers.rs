@@ -44,6 +44,16 @@ survived! {
     a_stale_reading_changes_nothing: ReadStale, read_stale;
     a_failed_reading_changes_nothing: ReadError, read_error;
     half_a_reading_changes_nothing: ReadCut, read_cut;
+    an_answer_before_its_purchase_is_an_answer: EarlyAnswer, early_answer;
+    a_client_error_without_a_code_is_no_refusal: OddError, odd_error;
+    a_success_that_says_nothing_is_no_acceptance: EmptyAnswer, empty_answer;
+    a_reading_of_no_known_shape_changes_nothing: ReadOdd, read_odd;
+    a_reading_that_must_wait_changes_nothing: ReadTooMany, read_too_many;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_to_slow_down_costs_no_key() {
+    survives(Fault::TooMany, Faults { too_many: 0.3, retry_after_s: 0, ..Faults::none() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,8 @@
 
 mod world;
 
-use orders_sandbox::Faults;
 use orders_sandbox::zinc::Injected;
+use orders_sandbox::{Fault, Faults};
 use uuid::Uuid;
 use world::Shop;
 use world::worker::Setup;
@@ -186,4 +186,126 @@ async fn nobody_listening_costs_no_try_and_no_flood_of_history() {
     assert_eq!(shop.count("select count(*) from {s}.orders where status = 'pending'").await, 5);
     shop.finish().await;
     assert_eq!(shop.bought_once(&ids).await.creates, 5);
+}
+
+const TOLD: &str = "select count(*) > 0 from {s}.alerts where rule = 'provider_account_wrong' and closed_at is null";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_nobody_reaches_is_told_to_a_person() {
+    let shop = Shop::fresh().await;
+    shop.set("repeat_first_ms", "5").await;
+    let ids = shop.paid(2).await;
+    let worker = shop.worker(Setup { deaf: true, ..Setup::default() }).await;
+    shop.until(TOLD).await;
+    worker.stop().await;
+    shop.finish().await;
+    shop.bought_once(&ids).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_the_provider_asks_for_is_not_made_longer() {
+    let shop = Shop::fresh().await;
+    let ids = shop.paid(4).await;
+    for _ in 0..4 {
+        shop.zinc().inject(Injected::Fault(Fault::TooMany));
+    }
+    let mut setup = Setup::in_flight(1);
+    setup.options.idle = std::time::Duration::from_millis(20);
+    let worker = shop.worker(setup).await;
+    shop.until("select max(pauses) >= 4 from {s}.provider_accounts").await;
+    let left = "select max(paused_until) - clock_timestamp() < interval '1100 ms' from {s}.provider_accounts";
+    assert_eq!(shop.text(left).await, "true", "four times one second, each by itself");
+    shop.until_ended().await;
+    worker.stop().await;
+    shop.bought_once(&ids).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_wallet_stops_the_other_orders_before_they_lose_their_keys() {
+    let shop = Shop::faulty(Faults {
+        refuse: 1.0,
+        refuse_codes: vec!["insufficient_zma_balance".into()],
+        ..Faults::none()
+    })
+    .await;
+    shop.set("account_pause_ms", "60000").await;
+    shop.paid(30).await;
+    let worker = shop.worker(Setup::in_flight(4)).await;
+    shop.until(
+        "select count(*) > 0 from {s}.provider_accounts where paused_until > clock_timestamp()",
+    )
+    .await;
+    shop.until("select count(*) = 0 from {s}.orders where status = 'submitting'").await;
+    worker.stop().await;
+    let held =
+        shop.count("select count(*) from {s}.orders where hold_reason = 'awaiting_funds'").await;
+    assert!((1..=12).contains(&held), "{held} of 30 met the empty wallet");
+    assert_eq!(shop.clean().await.creates, held);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_the_account_that_a_key_has_stored_costs_that_key_and_no_second_pause() {
+    let shop = Shop::fresh().await;
+    let ids = shop.paid(3).await;
+    shop.zinc().inject(Injected::Refusal("account_locked".into()));
+    shop.finish().await;
+    let mut attempts = attempts(&shop).await;
+    attempts.sort();
+    assert_eq!(
+        attempts,
+        [
+            "1 accepted delivered",
+            "1 accepted delivered",
+            "1 refused key_used_up",
+            "2 accepted delivered"
+        ]
+    );
+    assert_eq!(shop.count("select sum(pauses) from {s}.provider_accounts").await, 1);
+    assert_eq!(shop.bought_once(&ids).await.creates, 5, "the same key once, then a new one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_the_account_that_every_key_meets_ends_with_a_person() {
+    let shop = Shop::faulty(Faults {
+        refuse: 1.0,
+        refuse_codes: vec!["account_locked".into()],
+        ..Faults::none()
+    })
+    .await;
+    shop.set("generations_max", "2").await;
+    shop.paid(1).await;
+    shop.finish().await;
+    assert_eq!(shop.ends().await, [("needs_review attempts_exhausted".into(), 1)].into());
+    assert_eq!(attempts(&shop).await, ["1 refused key_used_up", "2 refused key_used_up"]);
+    assert_eq!(shop.clean().await.creates, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_token_on_the_last_try_calls_a_person_in_the_same_event() {
+    let shop = Shop::fresh().await;
+    shop.set("calls_max", "2").await;
+    let id = shop.paid(1).await[0];
+    let wrong = shop.worker(Setup { token: "wrong".into(), ..Setup::default() }).await;
+    shop.until_ended().await;
+    wrong.stop().await;
+    let last = shop.text(&format!(
+        "select concat_ws(' ', kind, status_before, status_after, data ->> 'calls') from {{s}}.order_events
+          where order_id = '{id}' order by seq desc limit 1"
+    )).await;
+    assert_eq!(last, "provider_refused_us submitting needs_review 2");
+    assert_eq!(attempts(&shop).await, ["1 unknown"], "unsettled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_itself_wrong_is_told_with_its_fields_and_no_value() {
+    let mut options = world::hurried();
+    options.zinc.managed_retailers.clear();
+    let shop = Shop::with(options).await;
+    shop.paid(1).await;
+    shop.finish().await;
+    let reason = "needs_review request_invalid: addax, retailer";
+    assert_eq!(shop.ends().await, [(reason.into(), 1)].into());
+    assert_eq!(attempts(&shop).await, ["1 refused key_used_up"]);
+    let told = "select subject from {s}.alerts where rule = 'needs_review' and closed_at is null";
+    assert_eq!(shop.text(told).await, "request_invalid: addax, retailer");
 }

@@ -52,7 +52,7 @@ async fn a_failure_after_acceptance_settles_the_attempt_and_gives_a_new_key() {
     shop.until_ended().await;
     worker.stop().await;
     let first = shop.text("select concat_ws(' ', outcome, settled_by, request_id is not null) from {s}.order_attempts where generation = 1").await;
-    assert_eq!(first, "refused provider_final t");
+    assert_eq!(first, "accepted provider_final t");
     assert!(shop.count("select count(distinct provider_key) from {s}.order_attempts").await >= 2);
     shop.bought_once(&[id]).await;
 }

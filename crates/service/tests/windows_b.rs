@@ -8,7 +8,7 @@ use orders_sandbox::{Fault, Faults};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use world::worker::{Barrier, Setup};
+use world::worker::{Barrier, Count, Setup};
 use world::{Shop, TOTAL};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +119,9 @@ async fn window_b5_a_panic_at_any_point_neither_keeps_an_order_nor_ends_a_loop()
         let ids = shop.paid(3).await;
         let gate = Arc::new(Panics(point, AtomicBool::new(false)));
         let worker = shop.worker(Setup::gate(gate.clone())).await;
+        let begun = std::time::Instant::now();
         while !gate.1.load(Ordering::SeqCst) {
+            assert!(begun.elapsed().as_secs() < 20, "nobody came to {point:?}");
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         let more = shop.paid(2).await;
@@ -208,12 +210,19 @@ async fn window_c5_what_is_under_way_is_not_cancelled_and_what_is_cancelled_is_n
     barrier.open();
     shop.until_ended().await;
     assert_eq!(shop.as_app(&cancel).await, ["may_be_bought"]);
-    let unpaid = shop.place().await;
-    shop.as_app(&format!("select {{s}}.cancel_order('{unpaid}')::text")).await;
-    assert!(worker.engine.submit_one(unpaid).await.unwrap().is_none());
     worker.stop().await;
+    // Paid and due, and nobody works: only the cancellation keeps it from being bought.
+    let paid = shop.paid(1).await[0];
+    let cancel = format!("select {{s}}.cancel_order('{paid}') ->> 'success'");
+    assert_eq!(shop.as_app(&cancel).await, ["true"]);
+    let turns = Count::of(Point::RecoveryStarted);
+    let worker = shop.worker(Setup::gate(turns.clone())).await;
+    assert!(worker.engine.submit_one(paid).await.unwrap().is_none());
+    turns.reaches(2).await;
+    worker.stop().await;
+    assert_eq!(shop.zinc().purchases_of(&paid.to_string()), []);
     assert_eq!(shop.clean().await.creates, 1);
-    assert_eq!(shop.ends().await.get("completed"), Some(&1));
+    assert_eq!(shop.ends().await, [("cancelled".into(), 1), ("completed".into(), 1)].into());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 -- Purpose: what complete_order_processing does once it has the order's lock.
--- Locks:   the attempt, after the order that the caller has locked.
+-- Locks:   at the end of the order the attempt, after the order that the caller has locked.
 -- Rows:    see complete_order_processing.
--- Callers: complete_order_processing only.
+-- Callers: accept_patiently only.
 create or replace function :"schema".accept_purchase(
   locked :"schema".orders, request_id_param text, zinc_status_param text, final_status_param text, options jsonb
 ) returns jsonb
@@ -9,7 +9,7 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  at timestamptz := :"schema".clock_now();
+  at timestamptz := :"schema".clock_now();  -- after the lock, so that the history runs forward
   line text[] := array['submitting', 'submitted_to_zinc', 'processing', 'completed'];
   who record;
   objection jsonb;
@@ -18,7 +18,7 @@ declare
   new_version bigint;
   poll interval := :"schema".setting_ms('poll_ms');
 begin
-  who := :"schema".event_actor(options);
+  select * into who from :"schema".event_actor(options);
   here := case when locked.status = 'needs_review' then 1 else array_position(line, locked.status) end;
   objection := :"schema".objection_to_acceptance(locked, request_id_param, zinc_status_param,
                                        here < goal and locked.status <> 'needs_review', who.actor, at);
@@ -40,10 +40,12 @@ begin
         when locked.status = 'needs_review' then jsonb_build_object(
           'zinc_status', zinc_status_param, 'zinc_request_id', request_id_param, 'review_reason', null)
         else jsonb_build_object('zinc_status', zinc_status_param, 'zinc_request_id', request_id_param) end),
-      at + poll, at, who.actor, who.actor_source, case when here = 1 and step = 2 then request_id_param end);
+      at + poll, at, who.actor, who.actor_source);
   end loop;
   if final_status_param = 'completed' then
-    update :"schema".order_attempts as a set settled_at = at, settled_by = 'delivered'
+    update :"schema".order_attempts as a
+       set outcome = 'accepted', request_id = request_id_param, lease_token = null, lease_expires_at = null,
+           settled_at = at, settled_by = 'delivered'
      where a.order_id = locked.id and a.settled_at is null;
   end if;
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', locked.id,

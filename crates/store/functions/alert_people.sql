@@ -1,5 +1,5 @@
 -- Purpose: opens an alert for every order that begins to wait for a person, or for money in the
---          provider's account, and closes it when the order goes on.
+--          provider's account, and closes it when the order goes on or ends.
 -- Locks:   the alerts' rows.
 -- Rows:    at most one alert per event.
 -- Callers: write_events and write_event only, and only for batches in which such an event stands.
@@ -27,6 +27,7 @@ begin
     from unnest(ids, befores, afters, datas) as e (id, before, after, data)
    where a.order_id = e.id and a.closed_at is null
      and (a.rule = 'needs_review' and e.before = 'needs_review' and e.after <> 'needs_review'
-          or a.rule = 'awaiting_funds' and e.data -> 'set' ? 'hold_reason'
-             and e.data #>> '{set,hold_reason}' is distinct from 'awaiting_funds');
+          or a.rule = 'awaiting_funds'
+             and (e.after in ('completed', 'cancelled', 'failed')
+                  or e.data -> 'set' ? 'hold_reason' and e.data #>> '{set,hold_reason}' is distinct from 'awaiting_funds'));
 end $$;

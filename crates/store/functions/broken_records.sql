@@ -53,6 +53,17 @@ as $$
    where (p.status in ('submitting', 'submitted_to_zinc', 'processing') and a.order_id is null)
       or (p.status in ('completed', 'cancelled', 'failed') and a.order_id is not null)
       or (p.status = 'pending' and a.calls > 0)
-      or (a.outcome = 'accepted' and a.request_id is distinct from p.zinc_request_id)
-      or (p.status in ('submitted_to_zinc', 'processing') and a.outcome is distinct from 'accepted')
+  union all
+  -- Every acceptance that the history tells is still held by the order or by a settled attempt.
+  select w.order_id, 'request_id', 'request ' || w.request_id || ' was accepted and is held by no attempt'
+    from (select e.order_id, e.data #>> '{set,zinc_request_id}' as request_id from :"schema".order_events as e
+           where e.order_id = any (ids)) as w
+    join page as p on p.id = w.order_id
+   where w.request_id is not null and w.request_id is distinct from p.zinc_request_id
+     and not exists (select from :"schema".order_attempts as a where a.order_id = w.order_id and a.request_id = w.request_id)
+  union all
+  select p.id, 'request_id', 'the attempt that bought this order does not hold its request id' from page as p
+    join :"schema".order_attempts as a on a.order_id = p.id and a.generation = p.generation
+   where p.status = 'completed' and a.calls > 0 and a.settled_by is distinct from 'person'
+     and (a.outcome <> 'accepted' or a.request_id is distinct from p.zinc_request_id)
 $$;

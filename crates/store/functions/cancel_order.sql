@@ -1,7 +1,8 @@
 -- Purpose: cancels an order of which certainly nothing was sent. Anything else is refused: it may be
---          bought, and a cancellation would be a guess. // C5, G7
+--          bought, and a cancellation would be a guess. Money that was received for it is kept as a
+--          finding: it is still to be returned. // C4, C5, G7
 -- Locks:   the order, for no key update; then its attempt.
--- Rows:    one change, one event and, when one stands open and unsent, its attempt.
+-- Rows:    one change, one event, at most one finding and, when one stands open and unsent, its attempt.
 -- Callers: service_role, the service, people.
 create or replace function :"schema".cancel_order(
   order_uuid uuid, reason_param text default null, options jsonb default '{}'
@@ -11,14 +12,20 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := :"schema".clock_now();
+  at timestamptz;
   locked :"schema".orders;
   who record;
+  fault text := :"schema".line_fault(reason_param, 300);
 begin
+  perform :"schema".check_options(options, array['actor']);
+  if fault is not null then
+    raise exception 'reason_param %', fault using errcode = '22023';
+  end if;
   select * into locked from :"schema".orders where id = order_uuid for no key update;
   if not found then
     raise exception 'no order %', order_uuid using errcode = 'PT404';
   end if;
+  at := :"schema".clock_now(); -- after the lock, so that history runs forward
   if locked.status = 'cancelled' then
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid, 'status', 'cancelled');
   end if;
@@ -33,7 +40,9 @@ begin
     array['cancelled'], array[jsonb_build_object('reason', reason_param, 'set',
       case when locked.status = 'needs_review' then '{"review_reason": null}'::jsonb else '{}' end)],
     array[null::timestamptz], at, who.actor, who.actor_source);
-  update :"schema".order_attempts as a set settled_at = at, settled_by = 'never_sent'
+  update :"schema".order_attempts as a
+     set settled_at = at, settled_by = 'never_sent', lease_token = null, lease_expires_at = null
    where a.order_id = order_uuid and a.settled_at is null;
+  perform :"schema".owe_refund(locked, 'cancelled', who.actor, at);
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid, 'status', 'cancelled');
 end $$;

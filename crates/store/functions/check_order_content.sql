@@ -43,6 +43,8 @@ begin
                 from jsonb_array_elements(content -> 'items') as i);
     total := (content ->> 'total_minor')::bigint;
     fault := case
+      when content ->> 'order_number' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        then 'order_number must not have the form of an order''s id (a uuid)'
       when goods > total then 'total_minor must be at least the sum of the lines, ' || goods
       when content ->> 'price_cap_minor' is not null and :"schema".whole_fault(content -> 'price_cap_minor', 1, total) is not null
         then 'price_cap_minor ' || :"schema".whole_fault(content -> 'price_cap_minor', 1, total)
@@ -57,9 +59,9 @@ begin
         then 'gift_message needs is_gift to be true'
       when content ->> 'gift_message' = '' or regexp_count(content ->> 'gift_message', '\n') > 8
         then 'gift_message must have 1 to 9 lines'
-      when coalesce(content ->> 'payment_intent', 'pi_0') !~ '^pi_[A-Za-z0-9_]{1,252}$'
-        then 'payment_intent must be a Stripe PaymentIntent id such as pi_3Abc'
-      else 'gift_message ' || :"schema".text_fault(content -> 'gift_message', 0, 240) end;
+      when content ->> 'payment_intent' is not null and :"schema".payment_intent_fault(content ->> 'payment_intent') is not null
+        then 'payment_intent ' || :"schema".payment_intent_fault(content ->> 'payment_intent')
+      else 'gift_message ' || :"schema".text_fault(content -> 'gift_message', 0, 240, true) end;
   end if;
   if fault is not null then
     raise exception '%', fault using errcode = '22023';

@@ -17,11 +17,13 @@ begin
     ('zip_code', 1, 20), ('city', 1, 60), ('state', 1, 60), ('country', 2, 2), ('phone_number', 5, 30),
     ('instructions', 0, 240))
   select coalesce(k.field, given.field) || ' ' || case when k.field is null then 'is not known'
-           else :"schema".text_fault(recipient -> k.field, k.chars_min, k.chars_max) end
+           else r.fault end
     into fault
     from known as k
     full join jsonb_object_keys(recipient) as given (field) on given.field = k.field
-   where k.field is null or :"schema".text_fault(recipient -> k.field, k.chars_min, k.chars_max) is not null
+   cross join lateral (
+     select :"schema".text_fault(recipient -> k.field, k.chars_min, k.chars_max, k.field = 'instructions') as fault) as r
+   where k.field is null or r.fault is not null
    order by 1 limit 1;
   fault := coalesce(fault, case
     when recipient ->> 'country' !~ '^[A-Z]{2}$' then 'country must be an ISO 3166 code of two capital letters'

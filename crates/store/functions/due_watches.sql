@@ -5,7 +5,7 @@
 -- Callers: the service's engine.
 create or replace function :"schema".due_watches(batch_max integer)
 returns table (id uuid, version bigint, status text, zinc_request_id text, attempt_id uuid,
-  generation integer, currency text)
+  generation integer, currency text, price_cap_minor bigint, first_sent_at timestamptz, read_at timestamptz)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
@@ -22,9 +22,10 @@ begin
        for no key update skip locked
   ), moved as (
     update :"schema".orders as o set due_at = next_poll from due as d where o.id = d.id
-    returning o.id, o.version, o.status, o.zinc_request_id, o.generation, o.currency::text
+    returning o.id, o.version, o.status, o.zinc_request_id, o.generation, o.currency::text, o.price_cap_minor
   )
-  select m.id, m.version, m.status, m.zinc_request_id::text, a.attempt_id, m.generation, m.currency
+  select m.id, m.version::bigint, m.status, m.zinc_request_id::text, a.attempt_id, m.generation::integer, m.currency,
+         coalesce(a.price_cap_minor, m.price_cap_minor), a.first_sent_at, at
     from moved as m
     left join :"schema".order_attempts as a on a.order_id = m.id and a.settled_at is null;
 end $$;

@@ -1,26 +1,16 @@
 -- Purpose: who acts, and how we know: options.actor, else role and sub of the JWT's claims, else
 --          the login role (ruling: the actor is passed, a setting is only read, never relied on).
 -- Locks:   none.
--- Rows:    none.
+-- Rows:    none read; one given. Its body is inlined into the caller's statement.
 -- Callers: every door that writes history.
-create or replace function :"schema".event_actor(options jsonb, out actor text, out actor_source text)
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  claims jsonb;
-begin
-  actor := left(options ->> 'actor', 200);
-  actor_source := 'options';
-  if actor is not null and actor <> '' then
-    return;
-  end if;
-  claims := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
-  actor := left(concat_ws(':', nullif(claims ->> 'role', ''), claims ->> 'sub'), 200);
-  if actor <> '' then
-    actor_source := 'jwt';
-    return;
-  end if;
-  actor := session_user;
-  actor_source := 'login';
-end $$;
+create or replace function :"schema".event_actor(options jsonb)
+returns table (actor text, actor_source text)
+language sql stable
+begin atomic
+  select left(coalesce(given.actor, claims.actor, session_user), 200),
+         case when given.actor is not null then 'options' when claims.actor is not null then 'jwt' else 'login' end
+    from (select nullif(options ->> 'actor', '') as actor) as given
+   cross join (
+     select nullif(concat_ws(':', nullif(c.claims ->> 'role', ''), c.claims ->> 'sub'), '') as actor
+       from (select nullif(current_setting('request.jwt.claims', true), '')::jsonb as claims) as c) as claims;
+end;

@@ -11,10 +11,10 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := :"schema".clock_now();
   locked :"schema".orders;
   who record;
 begin
+  perform :"schema".check_options(options, array['actor', 'note']);
   if reason_param is null or reason_param not in ('operator', 'disputed', 'scheduled') then
     raise exception 'reason_param must be operator, disputed or scheduled' using errcode = '22023';
   end if;
@@ -32,6 +32,6 @@ begin
   select * into who from :"schema".event_actor(options);
   perform :"schema".write_events(array[order_uuid], array[locked.version], array['order_held'], array[locked.status],
     array[locked.status], array[jsonb_build_object('note', options ->> 'note', 'set', jsonb_build_object('hold_reason', reason_param))],
-    array[null::timestamptz], at, who.actor, who.actor_source);
+    array[null::timestamptz], :"schema".clock_now(), who.actor, who.actor_source);
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid, 'hold_reason', reason_param);
 end $$;

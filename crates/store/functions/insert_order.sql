@@ -1,6 +1,7 @@
 -- Purpose: writes a checked order: row, lines, private part, payment and its first event.
 -- Locks:   the new rows; a parallel insert of the same number waits for this one.
--- Rows:    see place_order; none when the number stands already.
+-- Rows:    see place_order; none when the number stands already. Raises when the id or the PaymentIntent
+--          is taken.
 -- Callers: place_order only.
 create or replace function :"schema".insert_order(
   content jsonb, placed_at timestamptz, placed_by text, placed_by_source text, wanted_id uuid
@@ -36,7 +37,7 @@ begin
   on conflict (order_number) do nothing
   returning * into stored;
   if not found then
-    return :"schema".repeated_order(content ->> 'order_number', digest, placed_by, placed_at);
+    return :"schema".repeated_order(content, digest, placed_by, placed_at);
   end if;
   insert into :"schema".order_events (order_id, seq, at, kind, status_before, status_after, actor, actor_source, data, hash)
   values (new_id, 1, placed_at, 'order_placed', 'new', 'pending', placed_by, placed_by_source, birth, stored.head);

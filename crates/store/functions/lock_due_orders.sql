@@ -13,7 +13,7 @@ create or replace function :"schema".lock_due_orders(
   id uuid, version bigint, status text, generation integer, retailer text, currency text,
   price_cap_minor bigint, items jsonb, recipient jsonb, shipping_method text, is_gift boolean,
   gift_message text, open_generation integer, request_body bytea, calls integer, outcome text,
-  key_dead boolean, repeat_in_ms bigint
+  key_dead boolean, repeat_in_ms bigint, code text
 )
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -39,10 +39,10 @@ begin
      limit batch_max
        for no key update skip locked
   )
-  select o.id, o.version, o.status, o.generation, o.retailer::text, o.currency::text, o.price_cap_minor,
+  select o.id, o.version::bigint, o.status, o.generation::integer, o.retailer::text, o.currency::text, o.price_cap_minor,
          lines.items, p.recipient, p.shipping_method, p.is_gift, p.gift_message,
          a.generation, a.request_body::bytea, a.calls, a.outcome::text, a.key_dead_at <= at,
-         (extract(epoch from a.call_deadline_at + bound - at) * 1000)::bigint
+         (extract(epoch from a.call_deadline_at + bound - at) * 1000)::bigint, a.code::text
     from due as o
     join :"schema".order_private as p on p.order_id = o.id
    cross join lateral (

@@ -13,23 +13,20 @@ as $$
 declare
   good_words text[] := array['submitted', 'request_processing', 'processing', 'placed', 'order_placed',
                              'order_response', 'shipped', 'delivered', 'completed', 'success'];
-  owner_attempt :"schema".order_attempts;
+  holder uuid;  -- the order that has the id already
+  stale boolean;  -- the id is that of an earlier, settled attempt
   facts jsonb;
   reason text;
 begin
-  -- The usual case in one look: sent, unanswered, and the id is new.
-  if locked.status = 'submitting' and locked.hold_reason is null and locked.zinc_request_id is null
-     and zinc_status_param = any (good_words)
-     and exists (select from :"schema".order_attempts as a where a.order_id = locked.id and a.settled_at is null and a.calls > 0)
-     and not exists (select from :"schema".order_attempts as a where a.request_id = request_id_param) then
-    return null;
+  select a.order_id, true into holder, stale from :"schema".order_attempts as a where a.request_id = request_id_param;
+  if holder is null then
+    select o.id, false into holder, stale from :"schema".orders as o where o.zinc_request_id = request_id_param;
   end if;
-  select * into owner_attempt from :"schema".order_attempts as a where a.request_id = request_id_param;
   reason := case
     when zinc_status_param is null or zinc_status_param <> all (good_words) then 'good_news_only'
-    when owner_attempt.order_id is not null and owner_attempt.order_id <> locked.id then 'request_id_conflict'
-    when owner_attempt.settled_at is not null
-      and (locked.status <> 'completed' or locked.zinc_request_id is distinct from request_id_param) then 'request_id_stale'
+    when holder <> locked.id then 'request_id_conflict'
+    when stale and (locked.status <> 'completed' or locked.zinc_request_id is distinct from request_id_param)
+      then 'request_id_stale'
     when locked.zinc_request_id is not null and locked.zinc_request_id <> request_id_param then 'request_id_conflict'
     when locked.status in ('cancelled', 'failed') then 'order_' || locked.status
     when locked.zinc_request_id = request_id_param and (locked.hold_reason is null or not would_move) then null

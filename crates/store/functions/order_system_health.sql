@@ -14,12 +14,14 @@ begin
     'orders', (select coalesce(jsonb_object_agg(s.status, s.n), '{}') from
                 (select o.status, count(*) as n from :"schema".orders as o group by o.status) as s),
     'stuck', (select count(*) from :"schema".orders as o where o.status = 'submitting' and o.updated_at < at - interval '2 minutes'),
-    'unknown', (select count(*) from :"schema".order_attempts as a where a.settled_at is null and a.outcome = 'unknown'),
+    'unknown', (select count(*) from :"schema".order_attempts as a join :"schema".orders as o on o.id = a.order_id
+                 where a.settled_at is null and a.outcome = 'unknown' and o.zinc_request_id is null),
     'oldest_due', (select min(o.due_at) from :"schema".orders as o where o.status in ('pending', 'submitting') and o.hold_reason is null),
     'held', (select coalesce(jsonb_object_agg(h.hold_reason, h.n), '{}') from
               (select o.hold_reason, count(*) as n from :"schema".orders as o where o.hold_reason is not null group by 1) as h),
     'open_alerts', (select count(*) from :"schema".alerts where closed_at is null),
     'open_findings', (select count(*) from :"schema".findings where closed_at is null),
     'paused_providers', (select coalesce(jsonb_agg(p.provider), '[]') from :"schema".provider_accounts as p where p.paused_until > at),
+    'pause_codes', (select coalesce(jsonb_object_agg(p.provider, p.paused_code), '{}') from :"schema".provider_accounts as p where p.paused_until > at),
     'workers_alive', (select count(*) from :"schema".workers where seen_at > at - interval '1 minute' and stopped_at is null));
 end $$;

@@ -21,7 +21,14 @@ begin
   if alarm then
     insert into :"schema".alerts (id, rule, subject, runbook, opened_at)
     values (gen_random_uuid(), 'provider_account_wrong', left(code_param, 200),
-            'The provider refuses our account. Check its token and set-up; submissions are tried again by themselves.', at)
+            case when provider_param = 'stripe'
+                 then 'Payments cannot be read at Stripe. Check STRIPE_KEY and STRIPE_URL; orders wait for their payment, and it is tried again by itself.'
+                 when code_param in ('no_connection', 'connect_timed_out', 'tls_failed', 'closed_before_sending') or code_param like 'reading: %'
+                 then 'The provider cannot be reached. Check its status, its address and the way there; it is tried again by itself.'
+                 when code_param = 'send_deadline_passed' then 'The engine is too slow to send within its limit. Check the machine; nothing was sent.'
+                 when code_param = 'too_many_requests' then 'The provider asks us to slow down, and does not stop. Ask for its limits.'
+                 when code_param = 'insufficient_zma_balance' then 'The balance at the provider is too low. Fund it, then release the holds.'
+                 else 'The provider refuses our account. Check its token and set-up; submissions are tried again by themselves.' end, at)
     on conflict (rule, order_id, subject) where closed_at is null do nothing;
   end if;
   return until;

@@ -2,8 +2,10 @@
 --          succeeded, the whole total received in the order's currency, the order named in the
 --          metadata, in the configured mode. Any other succeeded payment is a mismatch: held, shown
 --          to a person, nothing is bought. It ends when Stripe says otherwise, never by us. // G2, C1
+--          Money that arrives for an order that has ended unpaid is late: kept as a finding. // B10
 -- Locks:   orders in id order, for no key update; then their payments.
--- Rows:    per payment one row; per released or mismatched order one change and one event.
+-- Rows:    per payment one row; per released or mismatched order one change and one event; per late
+--          payment one finding.
 -- Callers: the service's engine.
 create or replace function :"schema".record_payments(
   worker_param text, live_mode boolean, intents text[], order_ids uuid[], statuses text[], received bigint[],
@@ -20,15 +22,19 @@ set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
-  at timestamptz := :"schema".clock_now();
+  at timestamptz;
   good record;
 begin
   perform from :"schema".orders as o where o.id = any (order_ids) order by o.id for no key update;
+  at := :"schema".clock_now(); -- after the locks, so that history runs forward
+  return query select late, 'late' from :"schema".report_late_payments(
+    intents, order_ids, statuses, received, currencies, 'engine/' || worker_param, at) as late;
   update :"schema".payments as p
      set stripe_status = r.status, amount_received = r.amount, currency = r.currency, livemode = r.livemode, read_at = at
     from unnest(intents, order_ids, statuses, received, currencies, livemodes)
       as r (intent, id, status, amount, currency, livemode)
    where p.payment_intent = r.intent and p.order_id = r.id;
+  perform :"schema".report_dead_payments(intents, order_ids, statuses, 'engine/' || worker_param, at);
   with facts as (
     select distinct on (id) r.*
       from unnest(intents, order_ids, statuses, received, currencies, livemodes, named_orders, spoiled)
@@ -46,12 +52,11 @@ begin
       from facts as r
       join :"schema".orders as o on o.id = r.id and o.status = 'pending'
        and o.hold_reason in ('awaiting_payment', 'payment_mismatch')
-     order by o.id
-       for no key update of o
+     order by o.id for no key update of o
   ), news as (
     select l.* from locked as l where l.mismatch is null or l.held = 'awaiting_payment'
   )
-  select array_agg(id) as ids, array_agg(version) as versions,
+  select array_agg(id) as ids, array_agg(version) as versions, array_agg('pending'::text) as statuses,
          array_agg(case when mismatch is null then 'payment_confirmed' else 'payment_mismatched' end) as kinds,
          array_agg(jsonb_build_object('payment_intent', intent, 'received_minor', amount) || case when mismatch is null
            then '{"set": {"payment_status": "paid", "hold_reason": null}}'::jsonb
@@ -61,8 +66,7 @@ begin
   if good.ids is null then
     return;
   end if;
-  perform :"schema".write_events(good.ids, good.versions, good.kinds, array_fill('pending'::text, array[cardinality(good.ids)]),
-    array_fill('pending'::text, array[cardinality(good.ids)]), good.datas,
+  perform :"schema".write_events(good.ids, good.versions, good.kinds, good.statuses, good.statuses, good.datas,
     array_fill(at, array[cardinality(good.ids)]), at, 'engine/' || worker_param, 'options');
   update :"schema".payments as p set next_read_at = 'infinity'
     from unnest(good.intents, good.mismatches) as m (intent, mismatch)

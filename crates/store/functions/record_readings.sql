@@ -1,7 +1,8 @@
 -- Purpose: records what reading the provider told: one step along the edges per row, guarded by the
 --          version that was read, so that an older reading never undoes a newer one. A purchase that
 --          ended without goods settles its attempt when the provider has used the key up; then, and
---          only then, the order may return to pending for a new key. // B9, G6, ruling 7
+--          only then, the order may return to pending for a new key. The settled attempt keeps the
+--          request id, which the order gives up unless it ends. // B9, G6, ruling 7
 -- Locks:   orders in id order, for no key update; then their attempts.
 -- Rows:    per recorded order one change, one event and, at an end, one attempt.
 -- Callers: the service's engine.
@@ -25,7 +26,7 @@ begin
         as w (id, version, kind, after, zinc_status, cost, settlement, review_reason, hold_reason, delay_ms, fact)
      order by id
   ), locked as (
-    select w.*, o.status as before, o.hold_reason as held, o.generation
+    select w.*, o.status as before, o.hold_reason as held, o.generation, o.zinc_request_id as request_id
       from wanted as w
       join :"schema".orders as o on o.id = w.id and o.version = w.version and o.status in ('submitted_to_zinc', 'processing')
      order by o.id
@@ -33,14 +34,14 @@ begin
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(kind) as kinds,
          array_agg(before) as befores, array_agg(after) as afters, array_agg(generation) as generations,
-         array_agg(settlement) as settlements,
+         array_agg(settlement) as settlements, array_agg(request_id) as request_ids,
          array_agg(at + delay_ms * interval '1 millisecond') as dues,
          array_agg(jsonb_strip_nulls(coalesce(fact, '{}') || jsonb_build_object('settled_by', settlement))
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
                 'zinc_status', zinc_status, 'cost_minor', cost,
                 'hold_reason', case when held is null then hold_reason end,
                 'review_reason', case when after = 'needs_review' then review_reason end))
-              || case when after = 'pending' then '{"zinc_request_id": null}'::jsonb else '{}' end)) as datas,
+              || case when settlement is not null and after in ('pending', 'needs_review') then '{"zinc_request_id": null}'::jsonb else '{}' end)) as datas,
          bool_or(after in ('pending', 'completed', 'failed', 'cancelled') and settlement is null
            or (settlement = 'delivered') <> (after = 'completed')) as unsettled_return
     into good from locked;
@@ -52,8 +53,9 @@ begin
     perform :"schema".write_events(good.ids, good.versions, good.kinds, good.befores, good.afters, good.datas, good.dues,
       at, 'engine/' || worker_param, 'options');
     update :"schema".order_attempts as a
-       set settled_at = at, settled_by = g.settlement, outcome = case when g.settlement = 'delivered' then a.outcome else 'refused' end
-      from unnest(good.ids, good.generations, good.settlements) as g (id, generation, settlement)
+       set settled_at = at, settled_by = g.settlement, outcome = 'accepted', request_id = g.request_id,
+           lease_token = null, lease_expires_at = null
+      from unnest(good.ids, good.generations, good.settlements, good.request_ids) as g (id, generation, settlement, request_id)
      where g.settlement is not null and a.order_id = g.id and a.generation = g.generation;
   end if;
   return query

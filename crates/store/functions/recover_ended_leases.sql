@@ -1,4 +1,5 @@
--- Purpose: the attempts whose lease ended before a time: unknown and due, or to a person.
+-- Purpose: the submissions whose lease ended before a time, and those that the specification's stuck
+--          query shows although their lease has ended since: unknown and due, or to a person.
 -- Locks:   see recover_stuck_orders.
 -- Rows:    see recover_stuck_orders.
 -- Callers: recover_stuck_orders only.
@@ -16,11 +17,12 @@ begin
   with ended as (
     select o.id, o.version, o.order_number, o.hold_reason, a.generation, a.calls, a.key_dead_at, a.call_deadline_at, a.worker,
            a.calls >= calls_max or a.key_dead_at <= at as exhausted
-      from :"schema".order_attempts as a
-      join :"schema".orders as o on o.id = a.order_id
-     where a.lease_token is not null and a.lease_expires_at <= ended_before and a.settled_at is null
-       and o.status = 'submitting'
-     order by a.lease_expires_at limit batch
+      from :"schema".orders as o
+      join :"schema".order_attempts as a on a.order_id = o.id and a.settled_at is null
+     where o.status = 'submitting' and o.due_at <= at -- while leased, the lease's end
+       and a.lease_token is not null and a.lease_expires_at <= at
+       and (a.lease_expires_at <= ended_before or o.updated_at < least(ended_before, at - interval '2 minutes'))
+     order by o.due_at limit batch
        for update of o, a skip locked -- the attempt too: a renewal that has just committed must be seen
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,

@@ -2,10 +2,12 @@
 --          purchase: an ended lease makes its attempt unknown and due, and the next worker repeats
 --          the same bytes under the same key. It never hands an order back for a new purchase; a
 --          dead key or used-up tries go to needs_review in the same transaction. // A2, B5, B6, B7, G15
---          The age counts from the end of the lease, never from the order's. A live lease is left
---          alone however old the order is.
--- Locks:   orders, for update, skip locked, in the order of their leases' ends; then their attempts.
--- Rows:    at most options.batch (default 500) per kind of neglect; one change and one event each.
+--          The age counts from the end of the lease, never from the order's; what the stuck query
+--          shows is taken as soon as its lease has ended. A live lease is left alone however old the
+--          order is.
+-- Locks:   orders, for update, skip locked, in the order of their due times; then their attempts.
+-- Rows:    at most options.batch (default 500) per kind of neglect; one change and one event each, or,
+--          when only the schedule was lost, a new due time without an event.
 -- Callers: service_role, the service (with age 0, every second), people.
 create or replace function :"schema".recover_stuck_orders(
   max_age_minutes integer default 2, options jsonb default '{}'
@@ -16,7 +18,7 @@ set lock_timeout = '1s'
 as $$
 declare
   at timestamptz := :"schema".clock_now();
-  batch integer := coalesce((options ->> 'batch')::integer, 500);
+  batch integer;
   who record;
   found_orders jsonb;
   ended jsonb;
@@ -27,9 +29,8 @@ begin
     raise exception 'max_age_minutes must be 0 or more minutes since the end of the lease'
       using errcode = '22023';
   end if;
-  if batch not between 1 and 1000 then
-    raise exception 'options.batch must be between 1 and 1000' using errcode = '22023';
-  end if;
+  perform :"schema".check_options(options, array['actor', 'batch']);
+  batch := coalesce((options ->> 'batch')::integer, 500);
   select * into who from :"schema".event_actor(options);
   ended := :"schema".recover_ended_leases(at - max_age_minutes * interval '1 minute', batch, at, who.actor, who.actor_source);
   dead := :"schema".recover_dead_keys(batch, at, who.actor, who.actor_source);
@@ -44,6 +45,7 @@ begin
   )
   update :"schema".orders as o set updated_at = at, due_at = at from neglected as n where o.id = n.id;
   get diagnostics rescheduled = row_count;
+  perform :"schema".close_late_ids(at);
   found_orders := ended || dead;
   return jsonb_build_object(
     'success', true,

@@ -1,5 +1,8 @@
--- Purpose: ends a hold that a person may end; the order is due at once. It cannot make an order paid:
---          awaiting_payment and payment_mismatch end by facts read from Stripe only. // C2
+-- Purpose: ends a hold that a person may end; the order is due at once, or when its call under way has
+--          surely ended. It cannot make an order paid: awaiting_payment and payment_mismatch end by
+--          facts read from Stripe only. // C2
+--          Of a submission whose lease stands, alive or dead, the times stay: nobody has looked after
+--          it, and the stuck query must find it. // ruling 13
 -- Locks:   the order, for no key update.
 -- Rows:    one change and one event, or none when no hold stands.
 -- Callers: service_role, the service, people.
@@ -9,14 +12,17 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
 declare
-  at timestamptz := :"schema".clock_now();
+  at timestamptz;
   locked :"schema".orders;
+  open_attempt :"schema".order_attempts;
   who record;
 begin
+  perform :"schema".check_options(options, array['actor', 'note']);
   select * into locked from :"schema".orders where id = order_uuid for no key update;
   if not found then
     raise exception 'no order %', order_uuid using errcode = 'PT404';
   end if;
+  at := :"schema".clock_now(); -- after the lock, so that history runs forward
   if locked.hold_reason is null then
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid);
   end if;
@@ -25,10 +31,16 @@ begin
       jsonb_build_object('order_id', order_uuid, 'hold_reason', locked.hold_reason));
   end if;
   select * into who from :"schema".event_actor(options);
+  select * into open_attempt from :"schema".order_attempts as a where a.order_id = order_uuid and a.settled_at is null;
   perform :"schema".write_events(array[order_uuid], array[locked.version], array['hold_released'], array[locked.status],
     array[locked.status], array[jsonb_build_object('note', options ->> 'note', 'set', '{"hold_reason": null}'::jsonb)],
-    array[greatest(at, (select a.call_deadline_at + :"schema".setting_ms('processing_bound_ms') from :"schema".order_attempts as a
-                         where a.order_id = order_uuid and a.settled_at is null))],
+    array[case when locked.status = 'submitting' and open_attempt.lease_token is not null then null
+               else greatest(at, open_attempt.call_deadline_at + :"schema".setting_ms('processing_bound_ms')) end],
     at, who.actor, who.actor_source);
+  if locked.hold_reason = 'awaiting_funds' then
+    -- Who releases it has funded the account.
+    update :"schema".provider_accounts as p set paused_until = at
+     where p.paused_code = 'insufficient_zma_balance' and p.paused_until > at;
+  end if;
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid, 'status', locked.status);
 end $$;

@@ -2,7 +2,7 @@
 --          bounds. Amounts are integers in the smallest unit from the first door on. // C7
 -- Locks:   none.
 -- Rows:    none.
--- Callers: check_order_content.
+-- Callers: check_order_content, check_options.
 create or replace function :"schema".whole_fault(value jsonb, least_value bigint, most_value bigint) returns text
 language sql stable
 return case

@@ -1,15 +1,13 @@
 -- Purpose: write_events for one order: the same row from the same event, without the arrays and the
 --          join, which cost a single call as much as its writing. Whoever changes one changes both;
 --          verify_orders finds a difference, because it folds the history by its own rules. // G11
---          With a request id, the unsettled attempt is accepted under it in the same statement.
--- Locks:   the row of the order, which the caller has locked already; then its attempt.
--- Rows:    one order, one event, at most one attempt; gives the order's new version; raises when it
---          changed meanwhile. Alerts where a person is needed or was.
+-- Locks:   the row of the order, which the caller has locked already.
+-- Rows:    one order and one event; gives the order's new version; raises when it changed meanwhile.
+--          Alerts where a person is needed or was.
 -- Callers: the doors for one order; nobody else may execute it.
 create or replace function :"schema".write_event(
   order_uuid uuid, known_version bigint, event_kind text, before text, after text, event_data jsonb,
-  new_due timestamptz, event_at timestamptz, event_by text, event_by_source text,
-  accepted_request_id text default null
+  new_due timestamptz, event_at timestamptz, event_by text, event_by_source text
 ) returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -17,11 +15,7 @@ as $$
 declare
   change jsonb := coalesce(event_data -> 'set', '{}');
 begin
-  with accepted as (
-    update :"schema".order_attempts as a
-       set outcome = 'accepted', request_id = accepted_request_id, lease_token = null, lease_expires_at = null
-     where accepted_request_id is not null and a.order_id = order_uuid and a.settled_at is null
-  ), changed as (
+  with changed as (
     update :"schema".orders as o
        set status = after,
            status_before = case when after = before then o.status_before else before end,

@@ -40,8 +40,7 @@ create or replace trigger orders_changed_with_their_event
   when (
     new.version <> old.version + 1
     or new.head = old.head
-    or (new.status <> old.status and new.status_before <> old.status)
-    or (new.status = old.status and new.status_before <> old.status_before)
+    or new.status_before <> case when new.status = old.status then old.status_before else old.status end
   )
   execute function :"schema".refuse_write(
     'an order changes only together with its event', 'Use the functions: they write both.');

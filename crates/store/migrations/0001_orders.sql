@@ -1,9 +1,10 @@
 -- Orders, their lines, their private part and the edges between statuses.
 --
 -- Amounts are integers in the smallest unit of the order's currency. Every text has a length.
--- Constraints are named: their names are part of the interface. What a value must be by itself stands
--- in a domain, on the tables that every purchase writes: a statement checks the values that it
--- writes and no others, while it reads and checks all constraints of a table anew.
+-- Constraints are named: their names are part of the interface. On the tables that every purchase
+-- writes they stand in domains: what a value must be by itself in the domain of its column, what the
+-- columns must be together in the domain orders_whole. A session reads a domain's constraints once;
+-- the constraints of a table it would read anew for every statement (docs/BENCH.md).
 
 create table :"schema".order_edges (
   status_before text not null,
@@ -16,10 +17,14 @@ comment on table :"schema".order_edges is
 
 create domain :"schema".orders_order_number as text
   constraint orders_order_number_length check (char_length(value) between 1 and 100);
+create domain :"schema".orders_version as bigint
+  constraint orders_version_positive check (value >= 1);
+create domain :"schema".orders_generation as integer
+  constraint orders_generation_positive check (value between 0 and 1000);
 create domain :"schema".orders_head as bytea
   constraint orders_head_is_a_digest check (octet_length(value) = 32);
 create domain :"schema".orders_zinc_request_id as text
-  constraint orders_request_id_length check (char_length(value) between 1 and 200);
+  constraint orders_request_id_form check (value ~ '^[!-~]{1,200}$');
 create domain :"schema".orders_zinc_status as text
   constraint orders_zinc_status_length check (char_length(value) between 1 and 100);
 create domain :"schema".orders_hold_reason as text
@@ -34,8 +39,39 @@ create domain :"schema".orders_currency as char(3)
   constraint orders_currency_known check (value in ('USD', 'GBP', 'CAD', 'EUR', 'MXN'));
 create domain :"schema".orders_goods_minor as bigint
   constraint orders_goods_positive check (value between 1 and 1000000000);
+create domain :"schema".orders_cost_minor as bigint
+  constraint orders_cost_positive check (value >= 0);
 create domain :"schema".orders_content_digest as bytea
   constraint orders_content_digest_is_a_digest check (octet_length(value) = 32);
+
+-- What the columns of an order must be together. The edges, generated from the program's list, are
+-- one more constraint of this domain: orders_edge_known.
+create type :"schema".orders_columns as (
+  status_before   text,
+  status          text,
+  generation      :"schema".orders_generation,
+  zinc_request_id :"schema".orders_zinc_request_id,
+  review_reason   :"schema".orders_review_reason,
+  due_at          timestamptz,
+  goods_minor     :"schema".orders_goods_minor,
+  total_minor     bigint,
+  price_cap_minor bigint
+);
+create domain :"schema".orders_whole as :"schema".orders_columns
+  constraint orders_total_covers_goods
+    check ((value).total_minor between (value).goods_minor and 1000000000)
+  constraint orders_cap_within_total
+    check ((value).price_cap_minor between 1 and (value).total_minor)
+  constraint orders_due_until_the_end
+    check (((value).due_at is null) = ((value).status in ('completed', 'cancelled', 'failed')))
+  constraint orders_due_is_a_time
+    check (isfinite((value).due_at))
+  constraint orders_submitting_has_an_intent
+    check ((value).status <> 'submitting' or (value).generation >= 1)
+  constraint orders_at_zinc_has_a_request
+    check ((value).status not in ('submitted_to_zinc', 'processing') or (value).zinc_request_id is not null)
+  constraint orders_review_has_a_reason
+    check (((value).status = 'needs_review') = ((value).review_reason is not null));
 
 create table :"schema".orders (
   id              uuid primary key,
@@ -43,11 +79,9 @@ create table :"schema".orders (
     constraint orders_order_number_unique unique,
   status          text not null default 'pending',
   status_before   text not null default 'new',
-  version         bigint not null default 1
-    constraint orders_version_positive check (version >= 1),
+  version         :"schema".orders_version not null default 1,
   head            :"schema".orders_head not null,
-  generation      integer not null default 0
-    constraint orders_generation_positive check (generation between 0 and 1000),
+  generation      :"schema".orders_generation not null default 0,
   zinc_request_id :"schema".orders_zinc_request_id,
   zinc_status     :"schema".orders_zinc_status,
   hold_reason     :"schema".orders_hold_reason,
@@ -56,25 +90,19 @@ create table :"schema".orders (
   retailer        :"schema".orders_retailer not null,
   currency        :"schema".orders_currency not null,
   goods_minor     :"schema".orders_goods_minor not null,
-  total_minor     bigint not null
-    constraint orders_total_covers_goods check (total_minor between goods_minor and 1000000000),
-  price_cap_minor bigint not null
-    constraint orders_cap_within_total check (price_cap_minor between 1 and total_minor),
-  cost_minor      bigint
-    constraint orders_cost_positive check (cost_minor >= 0),
+  total_minor     bigint not null,
+  price_cap_minor bigint not null,
+  cost_minor      :"schema".orders_cost_minor,
   content_digest  :"schema".orders_content_digest not null,
   due_at          timestamptz,
   created_at      timestamptz not null,
   updated_at      timestamptz not null,
 
-  constraint orders_due_until_the_end
-    check ((due_at is null) = (status = any ('{completed, cancelled, failed}'))),
-  constraint orders_submitting_has_an_intent
-    check (status <> 'submitting' or generation >= 1),
-  constraint orders_at_zinc_has_a_request
-    check (status <> all ('{submitted_to_zinc, processing}') or zinc_request_id is not null),
-  constraint orders_review_has_a_reason
-    check ((status = 'needs_review') = (review_reason is not null))
+  -- Always true: what it refuses, the domain refuses while the row is put together.
+  constraint orders_hold_together check (
+    cast(cast(row(status_before, status, generation, zinc_request_id, review_reason, due_at, goods_minor,
+                  total_minor, price_cap_minor) as :"schema".orders_columns) as :"schema".orders_whole)
+    is distinct from null)
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 
 comment on table :"schema".orders is 'One row per order. Written by functions only; see ARCHITECTURE.md.';
@@ -96,8 +124,8 @@ create index orders_sendable on :"schema".orders (due_at)
 -- What the watch loop reads.
 create index orders_watched on :"schema".orders (due_at)
   where status in ('submitted_to_zinc', 'processing');
--- What the specification's health query reads, held orders included.
-create index orders_submitting on :"schema".orders (updated_at) where status = 'submitting';
+-- What recovery and the specification's health query read, held orders included.
+create index orders_submitting on :"schema".orders (due_at) where status = 'submitting';
 -- What waits for a person.
 create index orders_in_review on :"schema".orders (due_at) where status = 'needs_review';
 -- A request id belongs to one order for ever.

@@ -12,17 +12,21 @@ create domain :"schema".order_events_actor_source as text
 create domain :"schema".order_events_hash as bytea
   constraint order_events_hash_is_a_digest check (octet_length(value) = 32);
 
+create domain :"schema".order_events_seq as bigint
+  constraint order_events_seq_positive check (value >= 1);
+create domain :"schema".order_events_data as jsonb
+  constraint order_events_set_is_an_object check (jsonb_typeof(coalesce(value -> 'set', '{}')) = 'object');
+
 create table :"schema".order_events (
   order_id      uuid not null,
-  seq           bigint not null constraint order_events_seq_positive check (seq >= 1),
+  seq           :"schema".order_events_seq not null,
   at            timestamptz not null,
   kind          :"schema".order_events_kind not null,
   status_before text not null,
   status_after  text not null,
   actor         :"schema".order_events_actor not null,
   actor_source  :"schema".order_events_actor_source not null,
-  data          jsonb not null
-    constraint order_events_set_is_an_object check (jsonb_typeof(coalesce(data -> 'set', '{}')) = 'object'),
+  data          :"schema".order_events_data not null,
   hash          :"schema".order_events_hash not null,
   primary key (order_id, seq)
 );

@@ -1,4 +1,9 @@
 -- Attempts: one intended purchase each, frozen before the first byte is sent.
+--
+-- That the provider accepted one is written once, on the order (orders.zinc_request_id) and in its
+-- history. The attempt learns it when it is settled: then its outcome is 'accepted', it keeps the
+-- request id for ever, and settled_by says how the purchase ended. Until then it stays 'open' or
+-- 'unknown', and its lease means nothing once its order is not 'submitting' any more.
 
 create domain :"schema".order_attempts_provider as text
   constraint order_attempts_provider_length check (char_length(value) between 1 and 60);
@@ -15,7 +20,7 @@ create domain :"schema".order_attempts_worker as text
 create domain :"schema".order_attempts_outcome as text
   constraint order_attempts_outcome_known check (value in ('open', 'unknown', 'accepted', 'refused'));
 create domain :"schema".order_attempts_request_id as text
-  constraint order_attempts_request_id_length check (char_length(value) between 1 and 200);
+  constraint order_attempts_request_id_form check (value ~ '^[!-~]{1,200}$');
 create domain :"schema".order_attempts_code as text
   constraint order_attempts_code_length check (char_length(value) <= 100);
 create domain :"schema".order_attempts_settled_by as text
@@ -53,6 +58,10 @@ create table :"schema".order_attempts (
     check (lease_token is null or outcome = any ('{open, unknown}')),
   constraint order_attempts_sent_whole
     check ((first_sent_at is null) = (key_dead_at is null) and (first_sent_at is null) = (calls = 0)),
+  constraint order_attempts_accepted_when_settled
+    check (outcome <> 'accepted' or settled_at is not null),
+  constraint order_attempts_lease_until_settled
+    check (lease_token is null or settled_at is null),
   constraint order_attempts_accepted_has_an_id
     check (outcome <> 'accepted' or request_id is not null or settled_by = 'person'),
   constraint order_attempts_settled_has_evidence
@@ -71,9 +80,6 @@ comment on column :"schema".order_attempts.call_deadline_at is
 -- Ruling 1: at most one unsettled attempt per order.
 create unique index order_attempts_one_unsettled on :"schema".order_attempts (order_id)
   where settled_at is null;
--- What recovery reads.
-create index order_attempts_leased on :"schema".order_attempts (lease_expires_at)
-  where lease_token is not null;
 -- A request id stays linked to its attempt for ever.
 create unique index order_attempts_request_id_unique on :"schema".order_attempts (request_id)
   where request_id is not null;

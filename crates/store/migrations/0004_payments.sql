@@ -2,7 +2,7 @@
 
 create table :"schema".payments (
   payment_intent  text primary key
-    constraint payments_payment_intent_form check (payment_intent ~ '^pi_[A-Za-z0-9_]{1,252}$'),
+    constraint payments_payment_intent_form check (payment_intent ~ '^pi_[A-Za-z0-9_]{1,247}$'),
   order_id        uuid not null references :"schema".orders (id),
   live            boolean not null default true,
   stripe_status   text constraint payments_stripe_status_length check (char_length(stripe_status) <= 60),

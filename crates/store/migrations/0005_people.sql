@@ -83,3 +83,15 @@ create table :"schema".protected_functions (
 );
 comment on table :"schema".protected_functions is
   'What this release installed: the digest of each function''s source and settings. A difference is drift.';
+
+create table :"schema".protected_objects (
+  kind    text not null,
+  parent  text not null,
+  name    text not null,
+  digest  bytea not null,
+  release text not null,
+  primary key (kind, parent, name)
+);
+comment on table :"schema".protected_objects is
+  'What this release installed beside its functions: the digest of each table, type, column, constraint, index, trigger, policy and grant. A difference is drift.';
+comment on column :"schema".protected_objects.parent is 'The table, type or function that it belongs to; empty for these themselves.';

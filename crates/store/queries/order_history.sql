@@ -6,7 +6,6 @@ select jsonb_build_object(
          'seq', e.seq, 'at', e.at, 'kind', e.kind, 'status_before', e.status_before, 'status_after', e.status_after,
          'actor', e.actor, 'actor_source', e.actor_source, 'data', e.data, 'hash', encode(e.hash, 'hex'))
   from :"schema".order_events as e
-  join :"schema".orders as o on o.id = e.order_id
- where o.id = case when $1 ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' then $1::uuid end or o.order_number = $1
+ where e.order_id = $1
  order by e.seq
  limit 10000

@@ -1,7 +1,23 @@
 //! Callers' keys: only digests are stored. // D1
 
 use crate::{Error, Store};
+use serde_json::Value;
 use tokio_postgres::types::Type;
+
+/// The keys as people may see them, newest first, at most 1,000: prefix, role, note and times.
+pub async fn keys(store: &Store) -> Result<Vec<Value>, Error> {
+    let sql = store.in_schema("select to_jsonb(k) from {schema}.list_api_keys() as k");
+    let rows = store.query("access.keys", &sql, &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Revokes the one key with that prefix. Gives how many had it: at another number than one nothing
+/// was changed.
+pub async fn revoke_key(store: &Store, prefix: &str) -> Result<i64, Error> {
+    let sql = store.in_schema("select {schema}.revoke_api_key($1)");
+    let rows = store.query("access.revoke_key", &sql, &[(&prefix, Type::TEXT)]).await?;
+    Ok(rows.first().map_or(0, |row| row.get(0)))
+}
 
 /// Stores a key's digest.
 pub async fn add_key(

@@ -2,17 +2,25 @@
 //! every intent, in one transaction. // G3, A6, A7, A14
 //!
 //! Promise: what is returned is leased to the caller under his token, with key and bytes committed;
-//! an order that was not won is simply not there.
+//! an order that was not won is simply not there. An order that cannot be planned, or whose intent
+//! the database refuses, goes to a person and keeps no other order from being claimed.
 
 use crate::transact::Transaction;
 use crate::{Error, Store};
-use orders_core::gate::{Gate, Point};
+use orders_core::gate::{Gate, Open, Point};
 use orders_core::order::Item;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
+
+/// The longest request that the database stores (`order_attempts_body_length`).
+pub const BODY_BYTES_MAX: usize = 262_144;
+/// The most orders that are claimed one by one after a batch was refused: few enough that the first
+/// of them has most of its lease when the last is done. The others are due as before.
+const APART_MAX: usize = 32;
 
 /// An order that is locked and due, with everything that planning needs.
 #[derive(Debug, Clone)]
@@ -41,6 +49,8 @@ pub struct DueOrder {
     pub open: Option<orders_core::plan::OpenAttempt>,
     /// The bytes of the open attempt.
     body: Option<Vec<u8>>,
+    /// What the last call under its key was answered.
+    last_code: Option<String>,
 }
 
 /// What the caller's plan says about one order.
@@ -105,6 +115,8 @@ pub struct Claimed {
     pub token: Uuid,
     /// The exact bytes to send; private.
     pub body: Vec<u8>,
+    /// What the call before this one was answered, if it was.
+    pub last_code: Option<String>,
 }
 
 /// Claims orders that are due.
@@ -114,6 +126,19 @@ pub async fn claim(
     plan: Plan,
     gate: Arc<dyn Gate>,
 ) -> Result<Vec<Claimed>, Error> {
+    match together(store, options.clone(), &plan, &gate).await {
+        Err(error) if error.is_of_one_row() => apart(store, options, &plan, &gate).await,
+        outcome => outcome,
+    }
+}
+
+async fn together(
+    store: &Store,
+    options: ClaimOptions,
+    plan: &Plan,
+    gate: &Arc<dyn Gate>,
+) -> Result<Vec<Claimed>, Error> {
+    let (plan, gate) = (Arc::clone(plan), Arc::clone(gate));
     let schema: Arc<str> = store.schema().into();
     store
         .transact("orders.claim", move |tx| {
@@ -131,6 +156,58 @@ pub async fn claim(
             })
         })
         .await
+}
+
+/// Claims one order at a time, because one of them would take the whole batch along, again and again;
+/// that one goes to a person. // B3
+async fn apart(
+    store: &Store,
+    options: ClaimOptions,
+    plan: &Plan,
+    gate: &Arc<dyn Gate>,
+) -> Result<Vec<Claimed>, Error> {
+    let (mut claims, mut failed) = (Vec::new(), None);
+    for order in due_ids(store, &options).await? {
+        let only = ClaimOptions { only: Some(order), batch_max: 1, ..options.clone() };
+        let mut outcome = together(store, only.clone(), plan, gate).await;
+        if let Err(error) = &outcome
+            && error.is_of_one_row()
+        {
+            tracing::error!(%order, %error, "the database refuses to have order {order} sent: a person must look");
+            let review: Plan = Arc::new(|_| Planned::Review("request_refused_by_database".into()));
+            outcome = together(store, only, &review, &(Arc::new(Open) as _)).await;
+        }
+        match outcome {
+            Ok(won) => claims.extend(won),
+            Err(error) => {
+                tracing::warn!(%order, %error, "order {order} could be neither claimed nor handed to a person");
+                let goes_on = error.is_of_one_row();
+                failed = Some(error);
+                if !goes_on {
+                    break;
+                }
+            }
+        }
+    }
+    // What was won must reach the caller: it is leased.
+    failed.filter(|_| claims.is_empty()).map_or(Ok(claims), Err)
+}
+
+/// The orders that a claim would lock now; their locks end with the statement.
+async fn due_ids(store: &Store, options: &ClaimOptions) -> Result<Vec<Uuid>, Error> {
+    let batch_max = i32::try_from(options.batch_max.min(APART_MAX)).unwrap_or(i32::MAX);
+    let rows = store
+        .query(
+            "orders.due",
+            &store.in_schema("select id from {schema}.lock_due_orders($1, $2, $3)"),
+            &[
+                (&options.provider, Type::TEXT),
+                (&batch_max, Type::INT4),
+                (&options.only, Type::UUID),
+            ],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 async fn lock_due(
@@ -158,11 +235,12 @@ fn due_order(row: &Row) -> Result<(DueOrder, bool), Error> {
         what: "orders.claim",
         reason: error.to_string(),
     };
-    let recipient: serde_json::Value = row.try_get("recipient").map_err(inconsistent)?;
+    // JSON that the database holds and the program cannot read concerns this order alone.
+    let recipient: Option<serde_json::Value> = row.try_get("recipient").ok();
     let items: Option<serde_json::Value> = row.try_get("items").map_err(inconsistent)?;
     let shipping: String = row.try_get("shipping_method").map_err(inconsistent)?;
     let open_generation: Option<i32> = row.try_get("open_generation").map_err(inconsistent)?;
-    let recipient = serde_json::from_value(recipient);
+    let recipient = serde_json::from_value(recipient.unwrap_or_default());
     let items: Result<Vec<Item>, _> = serde_json::from_value(items.unwrap_or_default());
     let shipping = serde_json::from_value(shipping.into());
     // Content that came by SQL and that no request can be made of goes to a person, alone.
@@ -183,6 +261,7 @@ fn due_order(row: &Row) -> Result<(DueOrder, bool), Error> {
             .map(orders_core::private::Private::new),
         open: open_generation.map(|generation| open_attempt(row, generation)).transpose()?,
         body: row.try_get("request_body").map_err(inconsistent)?,
+        last_code: row.try_get("code").map_err(inconsistent)?,
     };
     Ok((order, readable))
 }
@@ -202,6 +281,16 @@ fn open_attempt(row: &Row, generation: i32) -> Result<orders_core::plan::OpenAtt
     read().map_err(|error| Error::Inconsistent { what: "orders.claim", reason: error.to_string() })
 }
 
+/// What the database would refuse, and the whole batch with it, goes to a person beforehand.
+fn within_limits(planned: Planned) -> Planned {
+    match planned {
+        Planned::Open { body, .. } if body.len() > BODY_BYTES_MAX => {
+            Planned::Review("request_too_large".into())
+        }
+        planned => planned,
+    }
+}
+
 /// The planned orders of one claim, as the columns that the database takes.
 #[derive(Default)]
 struct Batch {
@@ -212,11 +301,20 @@ struct Batch {
     provider_keys: Vec<Option<String>>,
     bodies: Vec<Option<Vec<u8>>>,
     digests: Vec<Option<Vec<u8>>>,
-    /// What each will send, and after how many calls.
-    sends: Vec<(Vec<u8>, u32)>,
+    /// What each will send.
+    sends: Vec<Sending>,
     review_ids: Vec<Uuid>,
     review_versions: Vec<i64>,
     review_reasons: Vec<String>,
+}
+
+/// One call to come.
+#[derive(Default)]
+struct Sending {
+    body: Vec<u8>,
+    /// Calls under the key, this one included.
+    calls: u32,
+    last_code: Option<String>,
 }
 
 impl Batch {
@@ -224,11 +322,12 @@ impl Batch {
         let mut batch = Self::default();
         for (order, readable) in due {
             let planned = if readable || order.open.is_some() {
-                plan(&order)
+                catch_unwind(AssertUnwindSafe(|| plan(&order)))
+                    .unwrap_or_else(|_| Planned::Review("plan_panicked".into()))
             } else {
                 Planned::Review("content_unreadable".into())
             };
-            batch.add(order, planned);
+            batch.add(order, within_limits(planned));
         }
         batch
     }
@@ -241,7 +340,7 @@ impl Batch {
                 self.provider_keys.push(Some(provider_key.to_string()));
                 self.digests.push(Some(orders_core::id::digest(&body).to_vec()));
                 self.bodies.push(Some(body.clone()));
-                self.sends.push((body, 1));
+                self.sends.push(Sending { body, calls: 1, last_code: None });
             }
             Planned::Repeat { generation } => {
                 self.intend(&order, generation);
@@ -250,7 +349,8 @@ impl Batch {
                 self.digests.push(None);
                 self.bodies.push(None);
                 let calls = order.open.map_or(0, |attempt| attempt.calls) + 1;
-                self.sends.push((order.body.unwrap_or_default(), calls));
+                let (body, last_code) = (order.body.unwrap_or_default(), order.last_code);
+                self.sends.push(Sending { body, calls, last_code });
             }
             Planned::Review(reason) => {
                 self.review_ids.push(order.id);
@@ -326,7 +426,7 @@ impl Batch {
     fn claimed(&mut self, row: &Row, token: Uuid) -> Option<Claimed> {
         let order_id: Uuid = row.get(0);
         let at = self.ids.iter().position(|id| *id == order_id)?;
-        let (body, calls) = std::mem::take(&mut self.sends[at]);
-        Some(Claimed { order_id, generation: row.get(1), calls, token, body })
+        let Sending { body, calls, last_code } = std::mem::take(&mut self.sends[at]);
+        Some(Claimed { order_id, generation: row.get(1), calls, token, body, last_code })
     }
 }

@@ -1,7 +1,11 @@
 //! Calling a door by name with named arguments, as PostgREST does for `rpc`. // ruling 19, 20
 //!
-//! Promise: only doors that `service_role` may execute can be called; arguments travel as text with
-//! a cast to the parameter's type, so that a bad value is the database's error, not ours.
+//! Promise: only doors that `service_role` may execute can be called; every argument is of its
+//! parameter's kind before the database is asked, and travels as text with a cast to its type.
+
+mod argument;
+
+pub use argument::{Misuse, check};
 
 use crate::transact::Param;
 use crate::{Error, Store, schema};
@@ -73,18 +77,22 @@ fn door(row: &tokio_postgres::Row) -> Door {
     }
 }
 
-/// Calls a door. `claims` are the verified claims of the caller, for the history.
+/// Calls a door. `claims` are the verified claims of the caller, for the history. Arguments that
+/// [`check`] refuses are an error with its code and its sentence.
 pub async fn call(
     store: &Store,
     door: &Door,
     args: &Map<String, Value>,
     claims: &Value,
 ) -> Result<Called, Error> {
+    check(door, args)?;
     let sql: Arc<str> = statement(store.schema(), door, args).into();
     let values: Arc<[Option<String>]> = door
         .params
         .iter()
-        .filter_map(|param| args.get(&param.name).map(|value| as_text(value, &param.kind)))
+        .filter_map(|param| {
+            args.get(&param.name).map(|value| argument::as_text(value, &param.kind))
+        })
         .collect();
     let claims = Arc::new(claims.to_string());
     store
@@ -126,13 +134,5 @@ fn statement(schema: &str, door: &Door, args: &Map<String, Value>) -> String {
         format!("select coalesce(jsonb_agg(to_jsonb(r)), '[]'), {status} from {call} as r")
     } else {
         format!("select to_jsonb({call}), {status}")
-    }
-}
-
-fn as_text(value: &Value, kind: &str) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) if kind != "jsonb" && kind != "json" => Some(text.clone()),
-        other => Some(other.to_string()),
     }
 }

@@ -96,4 +96,13 @@ impl Error {
         ];
         self.sqlstate().is_some_and(|code| PASSING.iter().any(|state| state.code() == code))
     }
+
+    /// Whether the database refused what stood in a statement, and not the statement's circumstances:
+    /// values, constraints, limits, our own functions and walls. In a batch it may be one row that all
+    /// the others suffer for.
+    pub fn is_of_one_row(&self) -> bool {
+        self.sqlstate().is_some_and(|code| {
+            ["22", "23", "54", "PT"].iter().any(|class| code.starts_with(class)) || code == "42501"
+        })
+    }
 }

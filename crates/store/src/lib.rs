@@ -22,6 +22,7 @@ pub mod record;
 pub mod recovery;
 pub mod schema;
 pub mod settings;
+pub mod settings_rules;
 mod sql;
 mod tls;
 pub mod transact;

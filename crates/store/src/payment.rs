@@ -1,7 +1,8 @@
 //! Payments that waiting orders hang on: which to read at Stripe now, and recording what it said.
 
-use crate::record::is_of_one_row;
+use crate::record::{SIDE_BY_SIDE, is_of_some_rows};
 use crate::{Error, Store};
+use futures_util::{StreamExt, stream};
 use orders_core::payment::PaymentFacts;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -40,23 +41,59 @@ pub struct ReadPayment {
     pub facts: PaymentFacts,
 }
 
+/// Our word, in the place of Stripe's, for a payment that Stripe does not know.
+pub const NOT_FOUND: &str = "not_found";
+
+/// What is stored about one payment; without facts it is one that Stripe does not know.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    due: &'a DuePayment,
+    facts: Option<&'a PaymentFacts>,
+}
+
 /// Records payments and releases the orders that are paid; gives how many were paid and how many
-/// did not match their order. One payment that cannot be stored does not take its batch along; its
-/// error is given when the others stand. // B3
+/// did not match their order. One payment that cannot be stored, or whose order somebody else holds,
+/// does not take its batch along; its error is given when the others stand. // B3
 pub async fn record(
     store: &Store,
     worker: &str,
     live_mode: bool,
     batch: &[ReadPayment],
 ) -> Result<(usize, usize), Error> {
+    let told: Vec<_> =
+        batch.iter().map(|one| Told { due: &one.due, facts: Some(&one.facts) }).collect();
+    record_told(store, worker, live_mode, &told).await
+}
+
+/// Records that Stripe does not know these payments. They are read on: a key of another account says
+/// so of every payment there is.
+pub async fn record_not_found(
+    store: &Store,
+    worker: &str,
+    live_mode: bool,
+    batch: &[DuePayment],
+) -> Result<(), Error> {
+    let told: Vec<_> = batch.iter().map(|due| Told { due, facts: None }).collect();
+    record_told(store, worker, live_mode, &told).await.map(drop)
+}
+
+async fn record_told(
+    store: &Store,
+    worker: &str,
+    live_mode: bool,
+    batch: &[Told<'_>],
+) -> Result<(usize, usize), Error> {
     let outcome = record_together(store, worker, live_mode, batch).await;
     let Err(error) = &outcome else { return outcome };
-    if batch.len() < 2 || !is_of_one_row(error) {
+    if batch.len() < 2 || !is_of_some_rows(error) {
         return outcome;
     }
+    let each = batch.chunks(1).map(|one| record_together(store, worker, live_mode, one));
+    let each: Vec<_> = each.collect();
+    let outcomes: Vec<_> = stream::iter(each).buffered(SIDE_BY_SIDE).collect().await;
     let (mut counts, mut failed) = ((0, 0), None);
-    for one in batch.chunks(1) {
-        match record_together(store, worker, live_mode, one).await {
+    for outcome in outcomes {
+        match outcome {
             Ok((paid, mismatched)) => counts = (counts.0 + paid, counts.1 + mismatched),
             Err(error) => failed = Some(error),
         }
@@ -68,19 +105,20 @@ async fn record_together(
     store: &Store,
     worker: &str,
     live_mode: bool,
-    batch: &[ReadPayment],
+    batch: &[Told<'_>],
 ) -> Result<(usize, usize), Error> {
     let intents: Vec<_> = batch.iter().map(|one| one.due.payment_intent.as_str()).collect();
     let order_ids: Vec<_> = batch.iter().map(|one| one.due.order_id).collect();
-    let statuses: Vec<_> = batch.iter().map(|one| one.facts.status.as_str()).collect();
-    let received: Vec<_> = batch.iter().map(|one| one.facts.received_minor).collect();
-    let currencies: Vec<_> = batch.iter().map(|one| one.facts.currency.as_str()).collect();
-    let livemodes: Vec<_> = batch.iter().map(|one| one.facts.livemode).collect();
-    let named: Vec<_> =
-        batch.iter().map(|one| one.facts.order_id.map(|id| id.to_string())).collect();
-    let spoiled: Vec<_> = batch.iter().map(|one| one.facts.spoiled).collect();
+    let statuses: Vec<_> =
+        batch.iter().map(|one| one.facts.map_or(NOT_FOUND, |facts| &facts.status)).collect();
+    let facts = || batch.iter().map(|one| one.facts);
+    let received: Vec<_> = facts().map(|facts| Some(facts?.received_minor)).collect();
+    let currencies: Vec<_> = facts().map(|facts| Some(facts?.currency.as_str())).collect();
+    let livemodes: Vec<_> = facts().map(|facts| Some(facts?.livemode)).collect();
+    let named: Vec<_> = facts().map(|facts| Some(facts?.order_id?.to_string())).collect();
+    let spoiled: Vec<_> = facts().map(|facts| Some(facts?.spoiled)).collect();
     let rows = store
-        .query(
+        .query_once(
             "payments.record",
             &store.in_schema(
                 "select result from {schema}.record_payments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -100,5 +138,6 @@ async fn record_together(
         )
         .await?;
     let paid = rows.iter().filter(|row| row.get::<_, &str>(0) == "paid").count();
-    Ok((paid, rows.len() - paid))
+    let mismatched = rows.iter().filter(|row| row.get::<_, &str>(0) == "mismatch").count();
+    Ok((paid, mismatched))
 }

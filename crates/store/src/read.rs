@@ -39,17 +39,34 @@ pub async fn orders(store: &Store, filter: &Filter) -> Result<Vec<Value>, Error>
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// The id of the order that a text names. An id goes before a number, so that a text never names two
+/// orders, whatever numbers an old shop has given.
+pub async fn id_of(store: &Store, id_or_number: &str) -> Result<Option<Uuid>, Error> {
+    let sql = schema::names(store.schema())?.render(include_str!("../queries/order_id.sql"));
+    let rows = store.query("orders.id_of", &sql, &[(&id_or_number, Type::TEXT)]).await?;
+    Ok(rows.first().and_then(|row| row.get(0)))
+}
+
 /// One order by id or number, with lines, attempts, payments and findings.
 pub async fn order(store: &Store, id_or_number: &str) -> Result<Option<Value>, Error> {
+    match id_of(store, id_or_number).await? {
+        Some(id) => order_by_id(store, id).await,
+        None => Ok(None),
+    }
+}
+
+/// One order by its id.
+pub async fn order_by_id(store: &Store, id: Uuid) -> Result<Option<Value>, Error> {
     let sql = schema::names(store.schema())?.render(include_str!("../queries/order_show.sql"));
-    let rows = store.query("orders.show", &sql, &[(&id_or_number, Type::TEXT)]).await?;
+    let rows = store.query("orders.show", &sql, &[(&id, Type::UUID)]).await?;
     Ok(rows.first().map(|row| row.get(0)))
 }
 
 /// The history of one order, first event first; empty when there is no such order.
 pub async fn history(store: &Store, id_or_number: &str) -> Result<Vec<Value>, Error> {
+    let Some(id) = id_of(store, id_or_number).await? else { return Ok(Vec::new()) };
     let sql = schema::names(store.schema())?.render(include_str!("../queries/order_history.sql"));
-    let rows = store.query("orders.history", &sql, &[(&id_or_number, Type::TEXT)]).await?;
+    let rows = store.query("orders.history", &sql, &[(&id, Type::UUID)]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 

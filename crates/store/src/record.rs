@@ -1,9 +1,10 @@
 //! Recording what calls told, many at a time, each behind its own fence. // G13
 //!
-//! Promise: a row whose lease is lost changes nothing and is reported as stale; one bad row never
-//! takes its batch along: a batch that the database refuses is recorded one by one.
+//! Promise: a row whose lease is lost changes nothing and is reported as stale; one bad or locked row
+//! never takes its batch along: a batch that the database refuses is recorded one by one.
 
 use crate::{Error, Store};
+use futures_util::{StreamExt, stream};
 use orders_core::plan::Setback;
 use std::time::Duration;
 use tokio_postgres::types::Type;
@@ -20,7 +21,13 @@ pub enum Recorded {
     IdTaken,
     /// The database refused it; the attempt stays as it was until its lease ends.
     Refused(String),
+    /// Somebody else holds the order, or the database was away for a moment: to be tried again.
+    NotYet(String),
 }
+
+/// How many rows of a batch are recorded side by side when they cannot be recorded together: enough
+/// that a few locked ones, a second each, do not keep the others waiting, and few connections.
+pub(crate) const SIDE_BY_SIDE: usize = 4;
 
 impl Recorded {
     fn parse(word: &str) -> Self {
@@ -63,14 +70,11 @@ pub async fn acceptances(
     batch: &[Acceptance],
 ) -> Result<Vec<Recorded>, Error> {
     match acceptances_together(store, worker, first_poll, batch).await {
-        Err(error) if batch.len() > 1 && is_of_one_row(&error) => {
-            let mut all = Vec::with_capacity(batch.len());
-            for one in batch.chunks(1) {
-                all.push(alone(acceptances_together(store, worker, first_poll, one).await)?);
-            }
-            Ok(all)
+        Err(error) if is_of_some_rows(&error) => {
+            let each =
+                batch.chunks(1).map(|one| acceptances_together(store, worker, first_poll, one));
+            Ok(each_alone(each.collect(), error).await)
         }
-        Err(error) if is_of_one_row(&error) => Ok(vec![Recorded::Refused(error.to_string())]),
         outcome => outcome,
     }
 }
@@ -86,7 +90,7 @@ async fn acceptances_together(
     let request_ids: Vec<_> = batch.iter().map(|one| one.request_id.as_str()).collect();
     let poll_in_ms = i32::try_from(first_poll.as_millis()).unwrap_or(i32::MAX);
     let rows = store
-        .query(
+        .query_once(
             "record.acceptances",
             &store.in_schema("select * from {schema}.record_acceptances($1, $2, $3, $4, $5)"),
             &[
@@ -108,14 +112,10 @@ pub async fn setbacks(
     batch: &[SetbackOf],
 ) -> Result<Vec<Recorded>, Error> {
     match setbacks_together(store, worker, batch).await {
-        Err(error) if batch.len() > 1 && is_of_one_row(&error) => {
-            let mut all = Vec::with_capacity(batch.len());
-            for one in batch.chunks(1) {
-                all.push(alone(setbacks_together(store, worker, one).await)?);
-            }
-            Ok(all)
+        Err(error) if is_of_some_rows(&error) => {
+            let each = batch.chunks(1).map(|one| setbacks_together(store, worker, one));
+            Ok(each_alone(each.collect(), error).await)
         }
-        Err(error) if is_of_one_row(&error) => Ok(vec![Recorded::Refused(error.to_string())]),
         outcome => outcome,
     }
 }
@@ -135,7 +135,7 @@ async fn setbacks_together(
         .map(|one| i64::try_from(one.setback.delay.as_millis()).unwrap_or(i64::MAX))
         .collect();
     let rows = store
-        .query(
+        .query_once(
             "record.setbacks",
             &store.in_schema(
                 "select * from {schema}.record_setbacks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -158,22 +158,29 @@ async fn setbacks_together(
     Ok(in_order(&ids, &rows))
 }
 
-/// Whether the database refused a row and not the whole statement's circumstances.
-pub(crate) fn is_of_one_row(error: &Error) -> bool {
-    error.sqlstate().is_some_and(|code| {
-        code.starts_with("22")
-            || code.starts_with("23")
-            || code.starts_with("PT")
-            || code == "42501"
-    })
+/// Whether a batch failed for what some of its rows are: refused, or held by somebody else. The lock
+/// of one row is not waited for again with all the others in tow.
+pub(crate) fn is_of_some_rows(error: &Error) -> bool {
+    error.is_of_one_row() || error.is_transient()
 }
 
-/// The result of a batch of one, where the database's refusal is a result.
-pub(crate) fn alone(outcome: Result<Vec<Recorded>, Error>) -> Result<Recorded, Error> {
+/// The results of a batch that could not be taken together: each row by itself.
+pub(crate) async fn each_alone<F>(each: Vec<F>, error: Error) -> Vec<Recorded>
+where
+    F: Future<Output = Result<Vec<Recorded>, Error>>,
+{
+    if each.len() == 1 {
+        return vec![alone(Err(error))];
+    }
+    stream::iter(each).buffered(SIDE_BY_SIDE).map(alone).collect().await
+}
+
+/// The result of a batch of one, where what the database says of the row is a result.
+fn alone(outcome: Result<Vec<Recorded>, Error>) -> Recorded {
     match outcome {
-        Ok(mut results) => Ok(results.pop().unwrap_or(Recorded::Stale)),
-        Err(error) if is_of_one_row(&error) => Ok(Recorded::Refused(error.to_string())),
-        Err(error) => Err(error),
+        Ok(mut results) => results.pop().unwrap_or(Recorded::Stale),
+        Err(error) if error.is_of_one_row() => Recorded::Refused(error.to_string()),
+        Err(error) => Recorded::NotYet(error.to_string()),
     }
 }
 

@@ -56,7 +56,7 @@ pub struct UnknownAttempt {
     pub read_at: Timestamp,
 }
 
-/// The unknown attempts, oldest first, at most a thousand.
+/// The unknown attempts whose orders have no request id, newest first, at most ten thousand.
 pub async fn unknown_attempts(store: &Store) -> Result<Vec<UnknownAttempt>, Error> {
     let rows = store
         .query(

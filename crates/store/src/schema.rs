@@ -3,14 +3,20 @@
 //! Promise: the whole installation is one transaction, made by a role that need not be a superuser;
 //! doing it twice changes nothing; nothing that somebody else made is touched. // G21, G38
 
-use crate::sql::{FUNCTIONS, MIGRATIONS, Names};
+use crate::sql::{FUNCTIONS, GUARDS, MIGRATIONS, Names};
 use crate::transact::Transaction;
 use crate::{Error, Store};
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::Type;
 
+mod ground;
+mod mend;
+mod objects;
 mod script;
 
+pub use ground::{check_ground, check_version, ground_faults};
+pub(crate) use objects::ask;
+pub use objects::{additions, drift};
 pub use script::script;
 
 /// What an installation did.
@@ -45,15 +51,19 @@ pub async fn install(store: &Store) -> Result<Installed, Error> {
         .transact("schema.install", move |tx| {
             let names = names.clone();
             Box::pin(async move {
+                // Whatever stands in the shop's schema is not run with the installer's rights.
+                tx.execute(objects::PINNED).await?;
                 // The one advisory lock of the system: two installers at once, within a transaction.
-                tx.execute("select pg_catalog.pg_advisory_xact_lock(7014091)").await?;
+                tx.execute("select pg_advisory_xact_lock(7014091)").await?;
                 tx.execute("set local lock_timeout = '1s'").await?;
                 check_server(tx).await?;
-                refuse_foreign_objects(tx, &names).await?;
                 tx.execute(&script::roles(&names)).await?;
                 tx.execute(&script::become_owner(&names)).await?;
+                mend::take_back(tx, &names).await?;
+                refuse_foreign_objects(tx, &names).await?;
                 let migrations = migrate(tx, &names).await?;
-                tx.execute(&script::functions_and_guards(&names)).await?;
+                build(tx, &names, migrations.len() < MIGRATIONS.len()).await?;
+                tx.execute(&objects::protect(&names)).await?;
                 tx.execute(&script::give_back(&names)).await?;
                 Ok(Installed {
                     migrations,
@@ -63,6 +73,19 @@ pub async fn install(store: &Store) -> Result<Installed, Error> {
             })
         })
         .await
+}
+
+/// Makes functions and guards. Where a shop stood before, what is missing or changed in it is put back
+/// first, and the whole must be as this release makes it. // G21
+async fn build(tx: &Transaction, names: &Names, stood_before: bool) -> Result<(), Error> {
+    let functions_and_guards = script::functions_and_guards(names);
+    if !stood_before {
+        return tx.execute(&functions_and_guards).await;
+    }
+    let released = mend::released(tx, names).await?;
+    mend::mend(tx, names, &released).await?;
+    tx.execute(&functions_and_guards).await?;
+    mend::demand(tx, names, &released).await
 }
 
 async fn check_server(tx: &Transaction) -> Result<(), Error> {
@@ -77,44 +100,33 @@ async fn check_server(tx: &Transaction) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tables and functions of ours that somebody else owns: a name that is taken is not ours to touch
-/// (ruling 29).
+/// Tables, types and functions of ours that somebody else owns: a name that is taken is not ours to
+/// touch (ruling 29).
 async fn refuse_foreign_objects(tx: &Transaction, names: &Names) -> Result<(), Error> {
-    const TABLES: [&str; 16] = [
-        "orders",
-        "order_edges",
-        "order_items",
-        "order_events",
-        "order_attempts",
-        "order_private",
-        "payments",
-        "findings",
-        "alerts",
-        "idempotency_keys",
-        "api_keys",
-        "workers",
-        "provider_accounts",
-        "settings",
-        "protected_functions",
-        "schema_migrations",
-    ];
-    let tables = TABLES.map(str::to_owned).to_vec();
+    let (tables, types) = (made("table"), [made("domain"), made("type")].concat());
     let mut functions: Vec<_> = FUNCTIONS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    functions.push("refuse_write".to_owned());
+    functions.extend(made("or replace function"));
     let rows = tx
         .query(
             "select 'table ' || c.relname from pg_class as c
                join pg_namespace as n on n.oid = c.relnamespace
-              where n.nspname = $1 and c.relname = any ($2) and c.relowner::regrole::text <> $4
+              where n.nspname = $1 and c.relname = any ($2) and pg_get_userbyid(c.relowner) <> $5
              union all
              select 'function ' || p.proname from pg_proc as p
                join pg_namespace as n on n.oid = p.pronamespace
-              where n.nspname = $1 and p.proname = any ($3) and p.proowner::regrole::text <> $4
+              where n.nspname = $1 and p.proname = any ($3) and pg_get_userbyid(p.proowner) <> $5
+             union all
+             select 'type ' || t.typname from pg_type as t
+               join pg_namespace as n on n.oid = t.typnamespace
+               left join pg_class as c on c.oid = t.typrelid
+              where n.nspname = $1 and t.typname = any ($2 || $4) and pg_get_userbyid(t.typowner) <> $5
+                and coalesce(c.relkind = 'c', true)
               order by 1",
             &[
                 (&names.schema, Type::TEXT),
                 (&tables, Type::TEXT_ARRAY),
                 (&functions, Type::TEXT_ARRAY),
+                (&types, Type::TEXT_ARRAY),
                 (&names.owner, Type::TEXT),
             ],
         )
@@ -129,6 +141,20 @@ async fn refuse_foreign_objects(tx: &Transaction, names: &Names) -> Result<(), E
         names.schema,
         list.join(", ")
     )))
+}
+
+/// The names that the migrations and guards give to what they make of a kind.
+fn made(kind: &str) -> Vec<String> {
+    let begin = format!("create {kind} ");
+    let lines = MIGRATIONS.iter().chain(GUARDS).flat_map(|(_, file)| file.lines());
+    lines
+        .filter_map(|line| {
+            let rest = line.strip_prefix(&begin)?;
+            let name = rest.trim_start_matches("if not exists ").strip_prefix(":\"schema\".")?;
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            Some(name[..end.unwrap_or(name.len())].to_owned())
+        })
+        .collect()
 }
 
 async fn migrate(tx: &Transaction, names: &Names) -> Result<Vec<String>, Error> {
@@ -200,87 +226,19 @@ pub async fn set(store: &Store, name: &str, value: &str) -> Result<(), Error> {
         .await
 }
 
-/// What differs between the installed functions and what this release protected, as sentences.
-pub async fn drift(store: &Store) -> Result<Vec<String>, Error> {
-    let names = names(store.schema())?;
-    let rows = store
-        .query(
-            "schema.drift",
-            &format!(
-                "select coalesce(f.signature, d.signature),
-                        case when d.signature is null then 'is missing'
-                             when f.signature is null then 'was not released'
-                             else 'is not as released' end
-                   from \"{}\".protected_functions as f
-                   full join ({}) as d on d.signature = f.signature
-                  where f.digest is distinct from d.digest order by 1",
-                names.schema,
-                script::digests(&names)
-            ),
-            &[],
-        )
-        .await?;
-    Ok(rows
-        .iter()
-        .map(|row| format!("{} {}", row.get::<_, String>(0), row.get::<_, String>(1)))
-        .collect())
-}
+#[cfg(test)]
+mod tests {
+    use super::made;
 
-/// Refuses ground that is not safe to stand on, with the sentence of its first fault. // G21
-pub async fn check_ground(store: &Store) -> Result<(), Error> {
-    match ground_faults(store).await?.into_iter().next() {
-        Some(fault) => Err(Error::BadGround(fault)),
-        None => check_version(store).await,
-    }
-}
-
-/// What is not safe about the server and the role of this connection: one sentence per fault, each
-/// with its remedy.
-pub async fn ground_faults(store: &Store) -> Result<Vec<String>, Error> {
-    let names = names(store.schema())?;
-    let rows = store
-        .query(
-            "schema.check_ground",
-            "select s.fault from (values
-               (current_setting('fsync') <> 'on', 'the server runs with fsync off: a power cut would lose committed orders; set fsync = on'),
-               (current_setting('full_page_writes') <> 'on', 'the server runs with full_page_writes off: set full_page_writes = on'),
-               (current_setting('synchronous_commit') = 'off', 'synchronous_commit is off: acknowledged orders could be lost; set it to on'),
-               (pg_is_in_recovery(), 'the server is a standby: connect to the primary'),
-               ((select rolsuper from pg_roles where rolname = current_user), 'the service is connected as a superuser, who could write past the functions; connect as the application role'),
-               (exists (select from pg_roles as r cross join pg_namespace as n where n.nspname = $2 and has_schema_privilege(r.oid, n.oid, 'create')
-                         and r.rolname in (current_user, 'anon', 'authenticated', 'service_role')), 'roles of callers may create objects in the shop''s schema and so stand before its functions: revoke create on it'),
-               (exists (select from pg_roles where rolname = $1) and pg_has_role(current_user, $1::name, 'member'), 'the service is connected as a role that may become the owner; connect as the application role')
-             ) as s (wrong, fault) where s.wrong",
-            &[(&names.owner, Type::TEXT), (&names.schema, Type::TEXT)],
-        )
-        .await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-/// Refuses a schema that holds no shop, or one of another version than this release works with.
-pub async fn check_version(store: &Store) -> Result<(), Error> {
-    let names = names(store.schema())?;
-    let known = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX) - 1;
-    let sql = format!("select max(version) from \"{}\".schema_migrations", names.schema);
-    let found = match store.query("schema.version", &sql, &[]).await {
-        Ok(rows) => rows.first().and_then(|row| row.get::<_, Option<i32>>(0)),
-        Err(error) if matches!(error.sqlstate(), Some("42P01" | "3F000")) => None,
-        Err(error) => return Err(error),
-    };
-    match found {
-        Some(version) if version == known => Ok(()),
-        None => Err(Error::BadGround(format!(
-            "schema {} holds no shop yet: run `atomic-orders migrate`",
-            names.schema
-        ))),
-        Some(version) if version < known => Err(Error::BadGround(format!(
-            "schema {} is at version {version}, this release needs {known}: run `atomic-orders migrate`",
-            names.schema
-        ))),
-        Some(version) => Err(Error::BadGround(format!(
-            "schema {} is at version {version}, which this release does not know (it knows {known}): \
-             use a newer release",
-            names.schema
-        ))),
+    #[test]
+    fn the_names_of_what_the_files_make_are_read_from_the_files() {
+        let tables = made("table");
+        for table in
+            ["schema_migrations", "orders", "order_events", "settings", "protected_objects"]
+        {
+            assert!(tables.iter().any(|name| name == table), "{table}: {tables:?}");
+        }
+        assert!(made("domain").iter().any(|name| name == "orders_head"));
+        assert!(made("or replace function").iter().any(|name| name == "refuse_write"));
     }
 }

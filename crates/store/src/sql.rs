@@ -23,16 +23,17 @@ pub const MIGRATIONS: &[File] = files!("migrations":
 /// parsed at creation.
 pub const FUNCTIONS: &[File] = files!("functions":
     "clock_now", "event_hash", "event_actor", "setting_ms", "setting_number", "alert_people", "write_events", "write_event",
-    "open_finding", "refusal", "new_order_id", "repeated_order", "text_fault", "whole_fault", "check_order_recipient",
-    "check_order_content", "lines_digest", "private_digest",
-    "take_idempotency_key", "insert_order", "place_order", "attach_payment", "due_payments",
-    "record_payments", "hold_order", "release_hold", "cancel_order", "resolve_review", "lock_due_orders",
+    "open_finding", "refusal", "new_order_id", "request_id_fault", "payment_intent_fault", "line_fault", "text_fault",
+    "whole_fault", "check_options", "check_order_recipient", "check_order_content", "tie_payment", "repeated_order",
+    "lines_digest", "private_digest",
+    "take_idempotency_key", "insert_order", "refuse_birth", "place_order", "attach_payment", "due_payments", "report_late_payments", "report_dead_payments",
+    "record_payments", "hold_order", "release_hold", "owe_refund", "cancel_order", "resolve_review", "lock_due_orders",
     "commit_intents", "record_acceptances", "record_setbacks", "review_orders", "renew_leases",
-    "touch_waiting_orders", "recover_ended_leases", "recover_dead_keys", "recover_stuck_orders",
-    "objection_to_acceptance", "accept_purchase", "complete_order_processing", "refusal_by_word",
-    "complete_by_word", "manually_complete_order", "due_watches", "record_readings",
+    "touch_waiting_orders", "recover_ended_leases", "close_late_ids", "recover_dead_keys", "recover_stuck_orders",
+    "objection_to_acceptance", "accept_purchase", "accept_patiently", "complete_order_processing", "refusal_by_word", "refuse_word",
+    "complete_by_word", "manually_complete_order", "due_watches", "record_readings", "report_reading",
     "pause_provider", "beat_worker", "order_system_health", "broken_histories", "broken_records", "verify_orders", "add_api_key",
-    "find_api_key", "shop_settings");
+    "find_api_key", "list_api_keys", "revoke_api_key", "shop_settings");
 
 /// Triggers, grants and first settings; created anew on every install, after the functions.
 pub const GUARDS: &[File] = files!("guards":

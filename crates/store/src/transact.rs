@@ -2,8 +2,9 @@
 //!
 //! Promise: a transaction runs on a task of its own that owns its connection, so that a caller who
 //! is dropped (a browser's *stop* button is enough) leaves nothing open: the task finishes or rolls
-//! back by itself. Every statement is unnamed and sent in one flight, so that it runs through a
-//! pooler in transaction mode. // G17, G18, G19, G20
+//! back by itself. A worker that is frozen in the middle loses its transaction to the server's own
+//! limits, which begin with it. Every statement is unnamed and sent in one flight, so that it runs
+//! through a pooler in transaction mode. // G17, G18, G19, G20
 
 use crate::{Error, tls};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts};
@@ -23,6 +24,9 @@ const TRIES_MAX: u32 = 8;
 /// The longest pause between two tries; the pause is drawn below `2^try` milliseconds times five.
 const PAUSE_MS_MAX: u64 = 500;
 
+/// The SQLSTATE of a statement that the server stopped.
+const CANCELED: &str = "57014";
+
 /// How to reach the database.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
@@ -30,8 +34,11 @@ pub struct StoreOptions {
     pub connections_max: usize,
     /// The schema of the shop.
     pub schema: String,
-    /// The limit of one statement.
+    /// The limit of one transaction, or of one statement outside of any. The server is told to stop
+    /// a single statement of a transaction after half of it.
     pub statement_timeout: Duration,
+    /// How long the server lets a transaction stand open while its client is silent.
+    pub silence_max: Duration,
     /// The limit for getting a connection.
     pub wait: Duration,
     /// Seed of the pauses between tries.
@@ -46,6 +53,7 @@ impl Default for StoreOptions {
             connections_max: 16,
             schema: "public".into(),
             statement_timeout: Duration::from_secs(10),
+            silence_max: Duration::from_secs(10),
             wait: Duration::from_secs(5),
             seed: 0,
             database_ca: None,
@@ -59,6 +67,7 @@ pub struct Store {
     pool: Pool,
     schema: Arc<str>,
     statement_timeout: Duration,
+    begin: Arc<str>,
     chance: Arc<AtomicU64>,
     connector: MakeRustlsConnect,
 }
@@ -96,6 +105,7 @@ impl Store {
             pool,
             schema: options.schema.as_str().into(),
             statement_timeout: options.statement_timeout,
+            begin: begin(options).into(),
             chance: Arc::new(AtomicU64::new(options.seed)),
             connector,
         })
@@ -143,7 +153,9 @@ impl Store {
         prepared(&connection, what, sql, params).await
     }
 
-    async fn query_once(
+    /// Runs one statement once, whatever becomes of it: for callers who know better than to wait
+    /// again for what is locked.
+    pub(crate) async fn query_once(
         &self,
         what: &'static str,
         sql: &str,
@@ -189,7 +201,7 @@ impl Store {
     {
         let connection = self.connection(what).await?;
         let transaction = Transaction { connection, what, failed: AtomicBool::new(false) };
-        let run = AssertUnwindSafe(transaction.run(body)).catch_unwind();
+        let run = AssertUnwindSafe(transaction.run(&self.begin, body)).catch_unwind();
         match tokio::time::timeout(self.statement_timeout, run).await {
             Ok(Ok(outcome)) => outcome,
             // Neither committed nor rolled back: this connection must not reach another borrower.
@@ -225,6 +237,25 @@ impl Store {
     }
 }
 
+/// `begin` with the server's own limits, in one message: the limits of this side mean nothing when this
+/// process is frozen, and its locks would hide the orders from every other worker for as long. They
+/// hold for the transaction only, so that a pooler may give the session to anybody afterwards. // G17
+///
+/// The last limit, of the whole transaction, covers a client that is frozen while it writes a
+/// statement, which for the server is no silence; PostgreSQL has it from 17 on. Before that such a
+/// transaction ends with the frozen process only.
+fn begin(options: &StoreOptions) -> String {
+    let ms = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
+    let (silence, statement) = (ms(options.silence_max), ms(options.statement_timeout / 2));
+    let whole = ms(options.statement_timeout.saturating_add(options.silence_max));
+    format!(
+        "begin; select pg_catalog.set_config('idle_in_transaction_session_timeout', '{silence}', true),
+                pg_catalog.set_config('statement_timeout', '{statement}', true),
+                case when pg_catalog.current_setting('server_version_num')::int >= 170000
+                     then pg_catalog.set_config('transaction_timeout', '{whole}', true) end"
+    )
+}
+
 /// An open transaction, for its body.
 pub struct Transaction {
     connection: Object,
@@ -256,14 +287,18 @@ impl Transaction {
 
     fn fail(&self, error: tokio_postgres::Error) -> Error {
         self.failed.store(true, Ordering::Relaxed);
-        Error::of(self.what, error)
+        match Error::of(self.what, error) {
+            // Stopped by the server instead of by us: the same to whoever waits.
+            error if error.sqlstate() == Some(CANCELED) => Error::TimedOut { what: self.what },
+            error => error,
+        }
     }
 
-    async fn run<T, F>(&self, body: &F) -> Result<T, Error>
+    async fn run<T, F>(&self, begin: &str, body: &F) -> Result<T, Error>
     where
         F: for<'a> Fn(&'a Self) -> Body<'a, T>,
     {
-        self.execute("begin").await?;
+        self.execute(begin).await?;
         let outcome = match body(self).await {
             // PostgreSQL answers COMMIT of a failed transaction with a rollback and no error.
             Ok(_) if self.failed.load(Ordering::Relaxed) => Err(Error::Inconsistent {

@@ -1,9 +1,10 @@
 //! Orders that the provider has: which to read now, and recording what was read.
 
-use crate::record::{Recorded, alone, in_order, is_of_one_row};
+use crate::record::{Recorded, each_alone, in_order, is_of_some_rows};
 use crate::{Error, Store};
-use orders_core::plan::reading::Step;
-use serde_json::json;
+use jiff::Timestamp;
+use orders_core::plan::reading::{Notice, Step};
+use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -24,6 +25,12 @@ pub struct DueWatch {
     pub generation: i32,
     /// The order's currency.
     pub currency: String,
+    /// The most that it may cost.
+    pub price_cap_minor: i64,
+    /// When the attempt's bytes were first sent.
+    pub first_sent_at: Option<Timestamp>,
+    /// The database's time of this reading.
+    pub read_at: Timestamp,
 }
 
 /// Takes the orders that should be read now.
@@ -46,6 +53,9 @@ pub async fn due(store: &Store, batch_max: usize) -> Result<Vec<DueWatch>, Error
             attempt_id: row.get("attempt_id"),
             generation: row.get("generation"),
             currency: row.get("currency"),
+            price_cap_minor: row.get("price_cap_minor"),
+            first_sent_at: row.get("first_sent_at"),
+            read_at: row.get("read_at"),
         })
         .collect())
 }
@@ -61,16 +71,13 @@ pub struct StepOf {
     pub step: Step,
 }
 
-/// Records steps; the result stands in the order of the input. One bad row does not take its batch
-/// along: it would come back with every poll, and its neighbours would never move. // B3
+/// Records steps; the result stands in the order of the input. One bad or locked row does not take its
+/// batch along: it would come back with every poll, and its neighbours would never move. // B3
 pub async fn steps(store: &Store, worker: &str, batch: &[StepOf]) -> Result<Vec<Recorded>, Error> {
     match steps_together(store, worker, batch).await {
-        Err(error) if is_of_one_row(&error) => {
-            let mut all = Vec::with_capacity(batch.len());
-            for one in batch.chunks(1) {
-                all.push(alone(steps_together(store, worker, one).await)?);
-            }
-            Ok(all)
+        Err(error) if is_of_some_rows(&error) => {
+            let each = batch.chunks(1).map(|one| steps_together(store, worker, one));
+            Ok(each_alone(each.collect(), error).await)
         }
         outcome => outcome,
     }
@@ -91,15 +98,9 @@ async fn steps_together(
         .iter()
         .map(|one| i64::try_from(one.step.delay.as_millis()).unwrap_or(i64::MAX))
         .collect();
-    let facts: Vec<_> = batch
-        .iter()
-        .map(|one| match one.step.merchant_order_ids.as_slice() {
-            [] => json!({}),
-            ids => json!({ "merchant_order_ids": ids }),
-        })
-        .collect();
+    let facts: Vec<_> = batch.iter().map(|one| facts(&one.step)).collect();
     let rows = store
-        .query(
+        .query_once(
             "watch.record",
             &store.in_schema(
                 "select * from {schema}.record_readings($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
@@ -121,4 +122,42 @@ async fn steps_together(
         )
         .await?;
     Ok(in_order(&ids, &rows))
+}
+
+/// What a step's event keeps as evidence.
+fn facts(step: &Step) -> Value {
+    let mut facts = json!({});
+    if !step.merchant_order_ids.is_empty() {
+        facts["merchant_order_ids"] = json!(step.merchant_order_ids);
+    }
+    if let Some(odd) = &step.odd_cost {
+        facts["odd_cost"] =
+            json!({ "minor": odd.minor, "currency": odd.currency, "rule": odd.rule });
+    }
+    facts
+}
+
+/// Tells people of an accepted order that does not go on as it should; once, while the alert is
+/// open. Nothing of the order changes. // A5
+pub async fn tell(
+    store: &Store,
+    worker: &str,
+    order: Uuid,
+    request_id: &str,
+    notice: &Notice,
+) -> Result<(), Error> {
+    store
+        .query(
+            "watch.tell",
+            &store.in_schema("select {schema}.report_reading($1, $2, $3, $4, $5)"),
+            &[
+                (&worker, Type::TEXT),
+                (&order, Type::UUID),
+                (&request_id, Type::TEXT),
+                (&notice.rule, Type::TEXT),
+                (&notice.subject, Type::TEXT),
+            ],
+        )
+        .await
+        .map(drop)
 }

@@ -106,6 +106,44 @@ async fn window_a7_what_must_not_be_sent_is_not_claimed() {
 }
 
 #[tokio::test]
+async fn neither_half_of_the_claim_takes_what_is_held_or_unpaid_even_if_that_was_made_by_force() {
+    let shop = Shop::fresh().await;
+    let id = shop.paid("1").await;
+    let intents = format!(
+        "select count(*) from orders as o cross join lateral commit_intents('zinc_v1', 't', gen_random_uuid(), 60000, 30000,
+           82800000, array['{id}'::uuid], array[o.version], array[1], array[gen_random_uuid()], array['k1'],
+           array['{{}}'::bytea], array[sha256('{{}}')]) as c"
+    );
+    let version = shop.text("select version from orders").await;
+    let mut tried = Vec::new();
+    for payment in [
+        "unpaid",
+        "authorized",
+        "refund_pending",
+        "partially_refunded",
+        "refunded",
+        "disputed",
+        "failed",
+    ] {
+        tried.push(format!("payment_status = '{payment}', hold_reason = null"));
+    }
+    tried.push("payment_status = 'paid', hold_reason = 'operator'".to_owned());
+    for change in tried {
+        shop.by_force(&format!("update orders set due_at = now() - interval '1 s', {change}"))
+            .await;
+        assert_eq!(claimable(&shop).await, "0", "{change}");
+        assert_eq!(shop.text(&intents).await, "0", "{change}");
+    }
+    shop.by_force("update orders set payment_status = 'paid', hold_reason = null").await;
+    assert_eq!(
+        shop.text("select version from orders").await,
+        version,
+        "only these columns decided"
+    );
+    assert_eq!((claimable(&shop).await.as_str(), shop.text(&intents).await.as_str()), ("1", "1"));
+}
+
+#[tokio::test]
 async fn a_paused_account_claims_nothing_until_the_pause_is_over() {
     let shop = Shop::fresh().await;
     shop.own_clock().await;

@@ -229,7 +229,7 @@ async fn an_order_returns_for_a_new_key_only_when_its_attempt_is_settled() {
     assert_eq!(reading(&shop, id, 4, "pending", "'provider_final'").await.unwrap(), "recorded");
     let row = shop.text("select concat_ws(' ', o.status, o.zinc_request_id, a.request_id, a.outcome, a.settled_by) from orders as o join order_attempts as a on a.order_id = o.id").await;
     assert_eq!(
-        row, "pending req-1 refused provider_final",
+        row, "pending req-1 accepted provider_final",
         "the order forgets the id, the attempt keeps it"
     );
     shop.verify().await;

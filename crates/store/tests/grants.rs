@@ -25,37 +25,44 @@ const OF_THE_SHOP: [&str; 11] = [
     "verify_orders",
 ];
 /// Functions for the service alone.
-const OF_THE_ENGINE: [&str; 16] = [
+const OF_THE_ENGINE: [&str; 19] = [
     "add_api_key",
     "beat_worker",
     "commit_intents",
     "due_payments",
     "due_watches",
     "find_api_key",
+    "list_api_keys",
     "lock_due_orders",
     "pause_provider",
+    "report_reading",
     "record_acceptances",
     "record_payments",
     "record_readings",
     "record_setbacks",
     "renew_leases",
     "review_orders",
+    "revoke_api_key",
     "shop_settings",
     "touch_waiting_orders",
 ];
 /// Written in standard SQL, bound to their functions at creation: no path is searched when they run.
-const BOUND_AT_CREATION: [&str; 8] = [
+const BOUND_AT_CREATION: [&str; 12] = [
     "clock_now",
+    "event_actor",
     "event_hash",
+    "line_fault",
     "lines_digest",
     "new_order_id",
+    "payment_intent_fault",
     "private_digest",
     "refusal_by_word",
+    "request_id_fault",
     "text_fault",
     "whole_fault",
 ];
 /// Tables that may be read.
-const READABLE: [&str; 11] = [
+const READABLE: [&str; 12] = [
     "alerts",
     "findings",
     "order_edges",
@@ -64,6 +71,7 @@ const READABLE: [&str; 11] = [
     "orders",
     "payments",
     "protected_functions",
+    "protected_objects",
     "provider_accounts",
     "schema_migrations",
     "workers",
@@ -154,7 +162,11 @@ async fn tables_are_open_to_exactly_the_allow_list_and_behind_row_security() {
     }
     let mut wanted: BTreeSet<String> =
         READABLE.iter().map(|table| format!("{table} SELECT")).collect();
-    wanted.extend(set(&["orders DELETE", "orders TRUNCATE", "orders.status UPDATE"]));
+    // Each of these meets a trigger that refuses it by name.
+    wanted.extend(set(&["orders DELETE", "orders.status UPDATE"]));
+    for table in ["alerts", "findings", "order_items", "order_private", "orders", "payments"] {
+        wanted.insert(format!("{table} TRUNCATE"));
+    }
     for column in [
         "order_id",
         "generation",
@@ -308,6 +320,10 @@ fn statements(source: &str, word: &str) -> Vec<String> {
     let mut rest = code.as_str();
     while let Some(at) = rest.find(word) {
         let inner = &rest[at..];
+        if rest[..at].ends_with("for ") || rest[..at].ends_with("for no key ") {
+            rest = &inner[word.len()..];
+            continue;
+        }
         found.push(inner[..inner.find(';').unwrap_or(inner.len())].to_owned());
         rest = &inner[word.len()..];
     }

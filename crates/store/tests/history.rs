@@ -214,7 +214,7 @@ async fn window_d3_edited_lines_addresses_and_attempts_are_found() {
         (format!("delete from order_attempts {of}"), "attempts"),
         (
             format!(
-                "update order_attempts set settled_at = null, settled_by = null {of} and generation = 2"
+                "update order_attempts set settled_at = null, settled_by = null, outcome = 'unknown' {of} and generation = 2"
             ),
             "unsettled",
         ),

@@ -50,8 +50,12 @@ async fn a_payment_pays_one_order_and_an_order_has_one_payment() {
     let (a, b) = (shop.place("a").await, shop.place("b").await);
     assert_eq!(attach(&shop, a, "pi_1").await.unwrap()["duplicate"], json!(false));
     assert_eq!(attach(&shop, a, "pi_1").await.unwrap()["duplicate"], json!(true));
-    assert_eq!(attach(&shop, a, "pi_2").await.unwrap()["code"], json!("payment_taken"));
+    assert_eq!(attach(&shop, a, "pi_2").await.unwrap()["code"], json!("second_payment"));
     assert_eq!(attach(&shop, b, "pi_1").await.unwrap()["code"], json!("payment_taken"));
+    let kept = "select string_agg(kind || ' ' || subject, ', ' order by kind) from findings";
+    assert_eq!(shop.text(kept).await, "payment_taken pi_1, second_payment pi_2");
+    let shown = "select string_agg(rule, ', ' order by rule) from alerts where closed_at is null";
+    assert_eq!(shop.text(shown).await, "payment_taken, second_payment");
     let refused = attach(&shop, b, "ch_1").await.unwrap_err();
     assert!(refused.starts_with("22023") && refused.contains("pi_3Abc"), "{refused}");
     assert_eq!(shop.text("select count(*) from payments").await, "1");
@@ -77,7 +81,7 @@ async fn a_mismatch_ends_when_stripe_says_otherwise_and_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_payment_is_read_again_while_its_order_waits_and_never_after() {
+async fn a_payment_is_read_again_while_its_order_waits_and_not_once_it_is_paid() {
     let shop = Shop::fresh().await;
     shop.own_clock().await;
     let id = shop.place("1").await;
@@ -88,13 +92,128 @@ async fn a_payment_is_read_again_while_its_order_waits_and_never_after() {
         assert_eq!(due(&shop.app, 10).await.unwrap().len(), 0, "taken at {shift}");
     }
     record(&shop.app, "t", false, &[facts(id, |_| ())]).await.unwrap();
-    let cancelled = shop.place("2").await;
-    attach(&shop, cancelled, &intent(cancelled)).await.unwrap();
-    shop.sql(&format!("select cancel_order('{cancelled}')")).await;
     shop.shift("1 year").await;
     assert_eq!(due(&shop.app, 10).await.unwrap().len(), 0);
     let left = "select count(*) from payments where next_read_at < 'infinity'";
     assert_eq!(shop.text(left).await, "0", "nothing is left for a later look to pass over");
+}
+
+/// The findings of an order, and the same alerts.
+async fn findings(shop: &Shop, order: Uuid) -> String {
+    let list = |of: &str, word: &str, more: &str| {
+        format!(
+            "select coalesce(string_agg({word} || ' ' || subject, ', ' order by {word}), '') from {of}
+              where order_id = '{order}' and closed_at is null{more}"
+        )
+    };
+    let found = shop.text(&list("findings", "kind", "")).await;
+    let shown = shop.text(&list("alerts", "rule", " and rule <> 'needs_review'")).await;
+    assert_eq!(found, shown);
+    found
+}
+
+#[tokio::test]
+async fn window_b10_money_that_comes_after_the_end_of_its_order_is_found_and_shown() {
+    let shop = Shop::fresh().await;
+    shop.own_clock().await;
+    let ended = [
+        ("cancel_order('ID')", "cancelled"),
+        ("manually_complete_order('ID', 'outside', 'bought by hand')", "completed"),
+    ];
+    for (at, (end, status)) in ended.into_iter().enumerate() {
+        let id = shop.place(&at.to_string()).await;
+        attach(&shop, id, &intent(id)).await.unwrap();
+        shop.sql(&format!("select {}", end.replace("ID", &id.to_string()))).await;
+        assert_eq!(shop.status(id).await, status);
+        let before = findings(&shop, id).await;
+        for said in ["processing", "requires_payment_method"] {
+            record(&shop.app, "t", false, &[facts(id, |f| f.status = said.into())]).await.unwrap();
+            assert_eq!(findings(&shop, id).await, before);
+        }
+        shop.shift(&format!("{} days", (at + 1) * 40)).await;
+        let read: Vec<_> = due(&shop.app, 10).await.unwrap();
+        assert!(read.iter().any(|one| one.order_id == id), "weeks later it is still read");
+        for _ in 0..2 {
+            record(&shop.app, "t", false, &[facts(id, |_| ())]).await.unwrap();
+            assert!(findings(&shop, id).await.ends_with(&format!("paid_after_end {}", intent(id))));
+        }
+        assert_eq!(shop.status(id).await, status, "and nothing is bought for it");
+    }
+    shop.shift("10 years").await;
+    assert_eq!(due(&shop.app, 10).await.unwrap().len(), 0, "Stripe has said how it ended");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_payment_of_an_ended_order_is_read_more_and_more_seldom_until_stripe_ends_it() {
+    let shop = Shop::fresh().await;
+    shop.own_clock().await;
+    let id = shop.place("1").await;
+    attach(&shop, id, &intent(id)).await.unwrap();
+    shop.sql(&format!("select cancel_order('{id}')")).await;
+    let mut reads = 0;
+    for half in 0..2 * 60 {
+        shop.shift(&format!("{} hours", half * 12)).await;
+        reads += due(&shop.app, 10).await.unwrap().len();
+    }
+    assert!((10..40).contains(&reads), "{reads} reads in sixty days");
+    shop.shift("100 days").await;
+    assert_eq!(due(&shop.app, 10).await.unwrap().len(), 1);
+    let days = "select round(extract(epoch from next_read_at - clock_now()) / 86400) from payments";
+    assert_eq!(shop.text(days).await, "7", "never more seldom than that");
+    record(&shop.app, "t", false, &[facts(id, |f| f.status = "canceled".into())]).await.unwrap();
+    shop.shift("1 year").await;
+    assert_eq!(due(&shop.app, 10).await.unwrap().len(), 0);
+    assert_eq!(shop.text("select next_read_at from payments").await, "infinity");
+    assert_eq!(findings(&shop, id).await, "");
+}
+
+#[tokio::test]
+async fn a_payment_that_was_being_read_while_its_order_was_cancelled_is_found() {
+    let shop = Shop::fresh().await;
+    let id = shop.place("1").await;
+    attach(&shop, id, &intent(id)).await.unwrap();
+    assert_eq!(due(&shop.app, 10).await.unwrap().len(), 1);
+    shop.sql(&format!("select cancel_order('{id}')")).await;
+    record(&shop.app, "t", false, &[facts(id, |_| ())]).await.unwrap();
+    assert_eq!(findings(&shop, id).await, format!("paid_after_end {}", intent(id)));
+}
+
+#[tokio::test]
+async fn a_paid_order_that_is_cancelled_leaves_the_refund_that_is_owed() {
+    let shop = Shop::fresh().await;
+    let paid = shop.paid("1").await;
+    let mismatched = shop.place("2").await;
+    attach(&shop, mismatched, &intent(mismatched)).await.unwrap();
+    record(&shop.app, "t", false, &[facts(mismatched, |f| f.received_minor = 5)]).await.unwrap();
+    let unpaid = shop.place("3").await;
+    attach(&shop, unpaid, &intent(unpaid)).await.unwrap();
+    for id in [paid, mismatched, unpaid] {
+        shop.sql(&format!("select cancel_order('{id}', 'the customer asked for it')")).await;
+    }
+    assert_eq!(findings(&shop, paid).await, format!("refund_owed {}", intent(paid)));
+    let both = format!("payment_mismatch {0}, refund_owed {0}", intent(mismatched));
+    assert_eq!(findings(&shop, mismatched).await, both, "money came, if not the right sum");
+    assert_eq!(findings(&shop, unpaid).await, "");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn the_alert_for_want_of_funds_ends_with_its_hold_and_with_its_order() {
+    let shop = Shop::fresh().await;
+    let open = "select count(*) from alerts where rule = 'awaiting_funds' and closed_at is null";
+    for (number, ending) in [
+        ("1", "cancel_order('ID')"),
+        ("2", "release_hold('ID')"),
+        ("3", "manually_complete_order('ID', 'by-hand', 'bought by hand')"),
+    ] {
+        let (id, token) = shop.submitting(number, 60_000).await;
+        let words = shop::Setback { hold: Some("awaiting_funds"), ..shop::Setback::REFUSED };
+        assert_eq!(shop.setback(id, token, &words).await.unwrap(), "recorded");
+        assert_eq!(shop.text(open).await, "1", "{ending}");
+        shop.sql(&format!("select {}", ending.replace("ID", &id.to_string()))).await;
+        assert_eq!(shop.text(open).await, "0", "{ending}");
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use uuid::Uuid;
 const NOBODY: Uuid = Uuid::from_u128(99);
 const CALLS: &str = "select concat_ws(' ', outcome, settled_by, calls, lease_token is null) from order_attempts order by generation desc limit 1";
 
+/// Nothing of a lost lease is recorded; the request id it brings is kept as a finding, once. // A4
 async fn all_records_are_stale(shop: &Shop, id: Uuid, token: Uuid) {
     let before = shop.everything(id).await;
     assert_eq!(shop.accept(id, token, "req-1").await, "stale");
@@ -27,11 +28,9 @@ async fn all_records_are_stale(shop: &Shop, id: Uuid, token: Uuid) {
         .await;
     assert_eq!(renewed, "0");
     assert_eq!(shop.everything(id).await, before);
-    assert_eq!(
-        shop.text("select count(*) from findings").await,
-        "0",
-        "a lost lease is not a finding"
-    );
+    let kept = "select string_agg(concat_ws(' ', f.kind, f.subject, a.rule), ',') from findings as f
+                  join alerts as a on a.order_id = f.order_id and a.rule = f.kind and a.subject = f.subject";
+    assert_eq!(shop.text(kept).await, "request_id_late req-1 request_id_late");
 }
 
 #[tokio::test]
@@ -62,6 +61,10 @@ async fn a_recovered_or_repeated_lease_takes_the_fence_from_its_former_holder() 
     let next = shop.claim(id, 60_000).await;
     all_records_are_stale(&shop, id, token).await;
     assert_eq!(shop.accept(id, next, "req-1").await, "recorded");
+    shop.recover(0, 500).await;
+    let open = "select (select count(*) from findings where closed_at is null)
+                     + (select count(*) from alerts where closed_at is null)";
+    assert_eq!(shop.text(open).await, "0", "the late id was the order's own");
     shop.verify().await;
 }
 
@@ -108,8 +111,34 @@ async fn an_order_held_meanwhile_keeps_the_id_and_waits_for_a_person() {
     assert_eq!(shop.accept(id, token, "req-1").await, "recorded");
     let row = shop.text("select concat_ws(' ', status, review_reason, hold_reason, zinc_request_id) from orders").await;
     assert_eq!(row, "needs_review accepted_while_held disputed req-1");
-    assert_eq!(shop.text(CALLS).await, "accepted 1 t");
     shop.verify().await;
+}
+
+#[tokio::test]
+async fn window_a13_a_second_request_id_of_a_stale_worker_is_kept_and_shown_and_the_stored_one_again_is_not()
+ {
+    let shop = Shop::fresh().await;
+    shop.own_clock().await;
+    let (id, former) = shop.submitting("1", 60_000).await;
+    shop.shift("2 minutes").await;
+    shop.recover(0, 500).await;
+    shop.shift("4 minutes").await;
+    let next = shop.claim(id, 60_000).await;
+    assert_eq!(shop.accept(id, next, "req-b").await, "recorded");
+    let before = shop.everything(id).await;
+    assert_eq!(shop.accept(id, former, "req-b").await, "stale");
+    assert_eq!(shop.text("select count(*) from findings").await, "0", "the same purchase");
+    assert_eq!(shop.accept(id, former, "req-a").await, "stale");
+    assert_eq!(shop.everything(id).await, before);
+    assert_eq!(
+        shop.text("select concat_ws(' ', kind, subject, data ->> 'zinc_request_id') from findings")
+            .await,
+        "request_id_conflict req-a req-b"
+    );
+    assert_eq!(
+        shop.text("select rule || ' ' || subject from alerts").await,
+        "request_id_conflict req-a"
+    );
 }
 
 #[tokio::test]

@@ -100,3 +100,68 @@ async fn a_call_that_may_still_run_is_not_settled_and_a_reason_is_needed() {
         assert_eq!(error.sqlstate(), Some("22023"), "{error}");
     }
 }
+
+/// An order whose accepted purchase ended without goods, and whose money was received.
+async fn dead(shop: &Shop) -> Uuid {
+    let (id, token) = shop.submitting("1", 60_000).await;
+    assert_eq!(shop.accept(id, token, "DEAD").await, "recorded");
+    let version = shop.text(&format!("select version from orders where id = '{id}'")).await;
+    let reading = format!(
+        "select result from record_readings('t', array['{id}'::uuid], array[{version}::bigint], array['purchase_failed'],
+           array['needs_review'], array['failed'], array[null::bigint], array['provider_final'], array['refund_owed'],
+           array[null::text], array[0::bigint], array['{{}}'::jsonb])"
+    );
+    assert_eq!(shop.text(&reading).await, "recorded");
+    id
+}
+
+#[tokio::test]
+async fn a_purchase_bought_again_has_no_request_id_of_the_dead_one() {
+    let shop = Shop::fresh().await;
+    let id = dead(&shop).await;
+    assert_eq!(decide(&shop, id, "watch_on").await["code"], json!("nothing_accepted"));
+    assert_eq!(decide(&shop, id, "buy_again").await["status"], json!("pending"));
+    let said = "select data -> 'set' -> 'zinc_request_id' from order_events where kind = 'review_resolved'";
+    assert_eq!(shop.text(said).await, "null", "the event itself says that the id is gone");
+    shop.claim(id, 60_000).await;
+    let stale = shop.complete(id, "DEAD", "submitted", "submitted_to_zinc").await;
+    assert_eq!(stale["code"], json!("request_id_stale"), "{stale}");
+    let bought = shop.complete(id, "NEW", "submitted", "submitted_to_zinc").await;
+    assert_eq!(
+        (&bought["success"], &bought["duplicate"]),
+        (&json!(true), &json!(false)),
+        "{bought}"
+    );
+    let ids = "select o.zinc_request_id || ' ' || a.request_id || ' ' || a.outcome || ' ' || a.settled_by
+                 from orders as o join order_attempts as a on a.order_id = o.id and a.generation = 1";
+    assert_eq!(shop.text(ids).await, "NEW DEAD accepted provider_final");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_paid_order_that_is_given_up_leaves_the_refund_that_is_owed() {
+    let shop = Shop::fresh().await;
+    let id = dead(&shop).await;
+    assert_eq!(decide(&shop, id, "give_up").await["status"], json!("failed"));
+    let left = "select string_agg(rule, ' ' order by rule) from alerts where closed_at is null";
+    assert_eq!(shop.text(left).await, "refund_owed");
+    let found = "select kind || ' ' || subject || ' ' || actor from findings";
+    assert_eq!(shop.text(found).await, format!("refund_owed pi_{} ada", id.simple()));
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn an_acceptance_is_settled_as_one_when_a_person_says_that_nothing_was_bought() {
+    let shop = Shop::fresh().await;
+    shop.own_clock().await;
+    let (id, token) = shop.submitting("1", 60_000).await;
+    shop.sql(&format!("select hold_order('{id}')")).await;
+    assert_eq!(shop.accept(id, token, "req-1").await, "recorded");
+    shop.shift("1 hour").await;
+    assert_eq!(decide(&shop, id, "nothing_was_bought").await["success"], json!(true));
+    let attempt =
+        "select concat_ws(' ', outcome, request_id, settled_by, lease_token) from order_attempts";
+    assert_eq!(shop.text(attempt).await, "accepted req-1 person");
+    assert_eq!(shop.text("select zinc_request_id is null from orders").await, "true");
+    shop.verify().await;
+}

@@ -1,8 +1,12 @@
 //! What the provider's later word means for an order that it has accepted.
+//!
+//! Promise: an order is moved and its attempt settled only by an answer that speaks of this attempt,
+//! by its own words or by the provider's list. What says nothing usable changes nothing; when that
+//! goes on, a person is called, and no machine buys again. // G6, G9
 
-use super::{Limits, REMINDER, ending};
+use super::{Limits, Pause, REMINDER, ending};
 use crate::money::{Currency, Minor};
-use crate::outcome::{Class, Placed, Reading, Refusal};
+use crate::outcome::{Class, Doubt, Placed, Reading, Refusal, Whose};
 use crate::state::Status;
 use std::time::Duration;
 
@@ -27,6 +31,45 @@ pub struct Step {
     pub delay: Duration,
     /// The retailer's order numbers.
     pub merchant_order_ids: Vec<String>,
+    /// The cost as the provider stated it, when it is not one that we can take: evidence.
+    pub odd_cost: Option<OddCost>,
+}
+
+/// A cost that does not fit the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddCost {
+    /// What the provider stated.
+    pub minor: Minor,
+    /// In which currency, if it said so.
+    pub currency: Option<String>,
+    /// What is wrong with it.
+    pub rule: &'static str,
+}
+
+/// Something that a person must see, and that changes nothing of the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The kind of thing.
+    pub rule: &'static str,
+    /// What the provider said.
+    pub subject: String,
+}
+
+/// What follows from a reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Next {
+    /// What changes.
+    pub step: Option<Step>,
+    /// What a person is told.
+    pub notice: Option<Notice>,
+    /// How long the whole account must rest, when it is at fault.
+    pub pause: Option<Pause>,
+}
+
+impl From<Step> for Next {
+    fn from(step: Step) -> Self {
+        Self { step: Some(step), ..Self::default() }
+    }
 }
 
 /// How far the shop wants an order to go before it is complete.
@@ -58,29 +101,73 @@ pub struct Watched {
     pub generation: u32,
     /// The currency in which its amounts are.
     pub currency: Currency,
+    /// The most that it may cost.
+    pub price_cap_minor: Minor,
     /// How far it has to go.
     pub complete_on: CompleteOn,
     /// The pause between two polls.
     pub poll: Duration,
+    /// Since its bytes were first sent.
+    pub age: Duration,
+    /// Readings in a row that said nothing usable, this one included.
+    pub vain: u32,
 }
 
-/// Decides what a reading means; nothing when it changes nothing.
-pub fn after_reading(
-    reading: Reading,
-    watched: Watched,
-    limits: &Limits,
-    chance: u64,
-) -> Option<Step> {
+/// Whether a reading says nothing usable of the order, and may say it the next time.
+pub fn is_vain(reading: &Reading) -> bool {
     match reading {
-        Reading::InProgress { .. } | Reading::Nothing { .. } => None,
-        Reading::OtherOrder => Some(Step {
-            after: Status::NeedsReview,
-            review_reason: Some("request_of_another_order".into()),
-            ..step("review_needed", "other_order")
-        }),
-        Reading::Placed(placed) => after_placed(placed, watched),
-        Reading::Failed(refusal) => after_failure(refusal, watched, limits, chance),
+        Reading::NotFound { .. } => true,
+        Reading::Nothing { doubt } => doubt.is_odd(),
+        reading => reading.wants_a_name(),
     }
+}
+
+/// Decides what a reading means. One that wants a name has been looked for in the provider's list
+/// before, in vain.
+pub fn after_reading(reading: Reading, watched: Watched, limits: &Limits, chance: u64) -> Next {
+    let patient = watched.vain < limits.vain_readings_max;
+    match reading {
+        // An order that the retailer took already is read as working only by a stale answer.
+        Reading::InProgress { code } if watched.status == Status::SubmittedToZinc => Next {
+            notice: overdue("still_in_progress", code, watched, limits.unplaced_max),
+            ..Next::default()
+        },
+        Reading::Nothing { doubt } if doubt.is_odd() => {
+            Next { notice: (!patient).then(|| unreadable(doubt)), ..Next::default() }
+        }
+        // A provider that cannot be reached says nothing of one order.
+        Reading::InProgress { .. } | Reading::Nothing { .. } => Next::default(),
+        Reading::Barred { .. } => {
+            Next { pause: Some(Pause::of_set_up(limits.account_pause)), ..Next::default() }
+        }
+        Reading::OtherOrder => review("request_of_another_order", "other_order").into(),
+        // Whose request it speaks of is not known, so nothing is settled and nothing bought. // G6
+        Reading::NotFound { .. } | Reading::Placed(_, Whose::Unsaid) if patient => Next::default(),
+        Reading::NotFound { code } => review(&code, &code).into(),
+        Reading::Placed(_, Whose::Unsaid) => {
+            review("request_not_confirmed", "order_response").into()
+        }
+        Reading::Placed(placed, Whose::Ours) => after_placed(placed, watched, limits),
+        Reading::Failed(refusal, Whose::Unsaid) if refusal.is_an_end() => {
+            let called = || review("request_not_confirmed", &refusal.code);
+            Next { step: (!patient).then(called), ..Next::default() }
+        }
+        Reading::Failed(refusal, _) => after_failure(refusal, watched, limits, chance),
+    }
+}
+
+fn unreadable(doubt: Doubt) -> Notice {
+    Notice { rule: "reading_unreadable", subject: doubt.name().to_owned() }
+}
+
+/// Age ends nothing; it only tells. // A5
+fn overdue(
+    rule: &'static str,
+    subject: String,
+    watched: Watched,
+    age_max: Duration,
+) -> Option<Notice> {
+    (watched.age > age_max).then_some(Notice { rule, subject })
 }
 
 fn step(kind: &'static str, zinc_status: impl Into<String>) -> Step {
@@ -94,103 +181,101 @@ fn step(kind: &'static str, zinc_status: impl Into<String>) -> Step {
         hold_reason: None,
         delay: REMINDER,
         merchant_order_ids: Vec::new(),
+        odd_cost: None,
     }
 }
 
-fn after_placed(placed: Placed, watched: Watched) -> Option<Step> {
+fn review(reason: &str, zinc_status: &str) -> Step {
+    Step { review_reason: Some(reason.to_owned()), ..step("review_needed", zinc_status) }
+}
+
+fn after_placed(placed: Placed, watched: Watched, limits: &Limits) -> Next {
     let done = placed.delivered || watched.complete_on == CompleteOn::Placed;
-    // A cost in another currency is not this order's amount; it is left out, never converted.
-    let same_currency =
-        placed.currency.as_deref().is_none_or(|code| code == watched.currency.code());
-    let cost_minor = placed.cost_minor.filter(|_| same_currency);
+    let (cost_minor, odd_cost) = cost(&placed, watched);
+    let notice = odd_cost.as_ref().map(|odd| Notice {
+        rule: odd.rule,
+        subject: format!("{} {}", odd.minor, odd.currency.as_deref().unwrap_or("?")),
+    });
     match watched.status {
         // One step along the edges at a time; the next look follows at once when there is more.
-        Status::SubmittedToZinc => Some(Step {
-            after: Status::Processing,
-            cost_minor,
-            delay: if done { Duration::ZERO } else { watched.poll },
-            merchant_order_ids: placed.merchant_order_ids,
-            ..step("retailer_order_placed", "order_response")
-        }),
-        Status::Processing if done => Some(Step {
-            after: Status::Completed,
-            cost_minor,
-            settlement: Some("delivered"),
-            merchant_order_ids: placed.merchant_order_ids,
-            ..step("order_completed", if placed.delivered { "delivered" } else { "order_response" })
-        }),
-        _ => None,
+        Status::SubmittedToZinc => Next {
+            step: Some(Step {
+                after: Status::Processing,
+                cost_minor,
+                odd_cost,
+                delay: if done { Duration::ZERO } else { watched.poll },
+                merchant_order_ids: placed.merchant_order_ids,
+                ..step("retailer_order_placed", "order_response")
+            }),
+            notice,
+            pause: None,
+        },
+        Status::Processing if done => Next {
+            step: Some(Step {
+                after: Status::Completed,
+                cost_minor,
+                odd_cost,
+                settlement: Some("delivered"),
+                merchant_order_ids: placed.merchant_order_ids,
+                ..step(
+                    "order_completed",
+                    if placed.delivered { "delivered" } else { "order_response" },
+                )
+            }),
+            notice,
+            pause: None,
+        },
+        Status::Processing => Next {
+            notice: notice.or_else(|| {
+                overdue("not_delivered", "order_response".into(), watched, limits.undelivered_max)
+            }),
+            ..Next::default()
+        },
+        _ => Next::default(),
     }
 }
 
-fn after_failure(refusal: Refusal, watched: Watched, limits: &Limits, chance: u64) -> Option<Step> {
-    let Refusal { class, code, key_used_up } = refusal;
-    let final_word = key_used_up
-        && matches!(
-            class,
-            Class::RetryNewKey | Class::HoldUntilFunded | Class::Rejected | Class::Cancelled
-        );
-    if matches!(class, Class::InProgress | Class::RetrySameKey | Class::Configuration) {
-        return None;
+/// The cost that can be taken, and the one that cannot be taken or is more than was allowed. A cost
+/// in another currency is not this order's amount; it is kept as evidence, never converted. // C8
+fn cost(placed: &Placed, watched: Watched) -> (Option<Minor>, Option<OddCost>) {
+    let Some(minor) = placed.cost_minor else { return (None, None) };
+    let odd = |rule| Some(OddCost { minor, currency: placed.currency.clone(), rule });
+    if placed.currency.as_deref().is_some_and(|code| code != watched.currency.code()) {
+        return (None, odd("cost_in_another_currency"));
     }
-    if !final_word {
-        return Some(Step { review_reason: Some(code.clone()), ..step("review_needed", code) });
+    let above = minor > watched.price_cap_minor;
+    (Some(minor), if above { odd("cost_above_the_cap") } else { None })
+}
+
+fn after_failure(refusal: Refusal, watched: Watched, limits: &Limits, chance: u64) -> Next {
+    match refusal.class {
+        Class::InProgress | Class::RetrySameKey => return Next::default(),
+        // An end that says nothing against the order: a person decides about it, and repairs the
+        // account before others meet the same.
+        Class::Configuration => {
+            return Next {
+                step: Some(review(&refusal.code, &refusal.code)),
+                notice: None,
+                pause: Some(Pause::of_set_up(limits.account_pause)),
+            };
+        }
+        _ if !refusal.is_an_end() => return review(&refusal.code, &refusal.code).into(),
+        _ => {}
     }
-    let ending = ending(class, watched.generation, limits, chance);
-    Some(Step {
-        after: ending.after,
-        settlement: Some("provider_final"),
-        review_reason: ending.review_reason.map(str::to_owned),
-        hold_reason: ending.hold_reason,
-        delay: ending.delay,
-        ..step("purchase_failed", code)
-    })
+    let ending = ending(&refusal, watched.generation, limits, chance);
+    Next {
+        step: Some(Step {
+            after: ending.after,
+            settlement: Some("provider_final"),
+            review_reason: ending.review_reason,
+            hold_reason: ending.hold_reason,
+            delay: ending.delay,
+            ..step("purchase_failed", refusal.code)
+        }),
+        notice: None,
+        pause: ending.pause,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::Doubt;
-    use crate::state::is_edge;
-
-    fn refusal(class: Class, key_used_up: bool) -> Refusal {
-        Refusal { class, code: "some_code".into(), key_used_up }
-    }
-
-    #[test]
-    fn a_reading_moves_one_step_and_a_failure_settles_only_by_the_providers_final_word() {
-        let watched = Watched {
-            status: Status::SubmittedToZinc,
-            generation: 1,
-            currency: Currency::Gbp,
-            complete_on: CompleteOn::Delivered,
-            poll: Duration::from_mins(5),
-        };
-        let placed = |delivered| {
-            Reading::Placed(Placed {
-                cost_minor: Some(1500),
-                currency: Some("GBP".into()),
-                merchant_order_ids: vec!["112".into()],
-                delivered,
-            })
-        };
-        let limits = Limits::default();
-        let next = |reading, watched| after_reading(reading, watched, &limits, 7);
-        let first = next(placed(true), watched).unwrap();
-        assert_eq!((first.after, first.delay), (Status::Processing, Duration::ZERO));
-        let processing = Watched { status: Status::Processing, ..watched };
-        let last = next(placed(true), processing).unwrap();
-        assert_eq!((last.after, last.settlement), (Status::Completed, Some("delivered")));
-        assert_eq!(next(placed(false), processing), None);
-        assert_eq!(next(Reading::Nothing { doubt: Doubt::TimedOut }, watched), None);
-        for class in Class::ALL {
-            for used_up in [true, false] {
-                if let Some(step) = next(Reading::Failed(refusal(class, used_up)), watched) {
-                    assert!(step.settlement.is_none() || used_up, "{class}");
-                    assert!(step.after != Status::Pending || step.settlement.is_some(), "{class}");
-                    assert!(is_edge(Some(Status::SubmittedToZinc), step.after), "{class}");
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -5,10 +5,13 @@
 //! - Only a well-formed error object with a code can become a refusal, and only a well-formed
 //!   acceptance an acceptance. Everything else is unknown; a server error is unknown whatever its
 //!   body says. // G5
-//! - An answer that names another order is never applied, neither its good word nor its bad one.
+//! - An answer that names another order is never applied, neither its good word nor its bad one; of
+//!   a reading that names nobody it is said so, because a request id may be another order's.
 
 use super::model::{self, Body, Field, Kind, Tracking};
-use orders_core::outcome::{Answer, Class, Doubt, Listed, Listing, Placed, Reading, Refusal};
+use orders_core::outcome::{
+    Answer, Class, Doubt, Listed, Listing, Placed, Reading, Refusal, Whose,
+};
 use serde_json::Value;
 use std::time::Duration;
 use uuid::Uuid;
@@ -96,6 +99,14 @@ const CODES: &[(Class, &[&str])] = &[
     ),
 ];
 
+/// The codes that call our request itself wrong: a fault of this program.
+const OUR_FAULTS: [&str; 4] =
+    ["invalid_json", "invalid_request", "mismatching_retailer", "unknown_retailer"];
+/// The code that refuses the caller, before any key or request is looked at.
+const WRONG_TOKEN: &str = "invalid_client_token";
+/// The code of a read that found no request.
+const NO_REQUEST: &str = "invalid_request_id";
+
 /// The class of a code. // A10
 pub fn class_of(code: &str) -> Class {
     let known = CODES.iter().find(|(_, codes)| codes.contains(&code));
@@ -114,13 +125,25 @@ fn key_used_up(class: Class) -> bool {
     }
 }
 
-fn refusal(code: &str) -> Refusal {
+fn refusal(status: u16, code: &str, body: &Body) -> Refusal {
     let class = class_of(code);
     Refusal {
         class,
-        code: code.chars().take(CODE_CHARS_MAX).collect(),
+        code: cut(code),
         key_used_up: key_used_up(class),
+        kept: !refuses_the_caller(status, Some(code)),
+        wrong_fields: OUR_FAULTS.contains(&code).then(|| body.wrong_fields()),
     }
+}
+
+fn cut(code: &str) -> String {
+    code.chars().take(CODE_CHARS_MAX).collect()
+}
+
+/// Whether an answer refuses whoever calls, and so says nothing of any key or request.
+fn refuses_the_caller(status: u16, code: Option<&str>) -> bool {
+    let of_the_account = code.is_none_or(|code| class_of(code) == Class::Configuration);
+    code == Some(WRONG_TOKEN) || (matches!(status, 401 | 403) && of_the_account)
 }
 
 /// What a create call told us. `sent` is the body that was sent, to compare echoes with.
@@ -142,12 +165,14 @@ pub(super) fn answer(
     if parsed.as_ref().is_some_and(|body| body.is_for_another_call(sent)) {
         return unknown(Doubt::Unreadable);
     }
-    let shape = parsed.as_ref().map(|body| (body.kind(), body.code(), body.request_id()));
+    let shape = parsed.as_ref().map(|body| (body.kind(), body.code(), body.request_id(), body));
     match shape {
-        Some((Kind::Error, Field::Readable(code), id)) => error_answer(code, id, unknown),
+        Some((Kind::Error, Field::Readable(code), id, body)) => {
+            error_answer(refusal(status, code, body), id, unknown)
+        }
         // No type, an id and no code: the one shape of an acceptance. With a status of failure it
         // contradicts itself, and the same key will tell.
-        Some((Kind::Absent, Field::Absent, Field::Readable(id)))
+        Some((Kind::Absent, Field::Absent, Field::Readable(id), _))
             if (200..300).contains(&status) =>
         {
             Answer::Accepted { request_id: id.to_owned() }
@@ -156,6 +181,8 @@ pub(super) fn answer(
             class: Class::Configuration,
             code: format!("http_{status}"),
             key_used_up: false,
+            kept: false,
+            wrong_fields: None,
         }),
         _ => unknown(wrong_shape),
     }
@@ -167,12 +194,12 @@ pub(super) fn answer(
 /// an id says both "I have it" and "no"; it is taken as unknown, because the same key answers again
 /// and a person looks when it never makes sense. Without an id, "still working" names nothing that
 /// could be polled, and is no refusal either.
-fn error_answer(code: &str, id: Field<'_>, unknown: impl Fn(Doubt) -> Answer) -> Answer {
-    match (class_of(code), id) {
+fn error_answer(refusal: Refusal, id: Field<'_>, unknown: impl Fn(Doubt) -> Answer) -> Answer {
+    match (refusal.class, id) {
         (Class::InProgress, Field::Readable(id)) => Answer::Accepted { request_id: id.to_owned() },
         (Class::InProgress | Class::RetrySameKey, _)
         | (_, Field::Readable(_) | Field::Unreadable) => unknown(Doubt::Unreadable),
-        (_, Field::Absent) => Answer::Refused(refusal(code)),
+        (_, Field::Absent) => Answer::Refused(refusal),
     }
 }
 
@@ -183,22 +210,39 @@ pub(super) fn reading(status: u16, body: &[u8], request_id: &str, attempt_id: Uu
         Err(doubt) => return nothing(doubt),
         Ok(wrong_shape) => wrong_shape,
     };
-    let Some(parsed) = Body::parse(body) else {
+    let parsed = Body::parse(body);
+    let code = parsed.as_ref().and_then(|body| match (body.kind(), body.code()) {
+        (Kind::Error, Field::Readable(code)) => Some(code),
+        _ => None,
+    });
+    if refuses_the_caller(status, code) {
+        return Reading::Barred { code: code.map_or_else(|| format!("http_{status}"), cut) };
+    }
+    let Some(parsed) = &parsed else {
         return nothing(wrong_shape);
     };
     if parsed.is_for_another_request(request_id, attempt_id) {
         return Reading::OtherOrder;
     }
-    match (parsed.kind(), parsed.code()) {
+    let whose = if parsed.names(attempt_id) { Whose::Ours } else { Whose::Unsaid };
+    told(status, parsed, whose).unwrap_or_else(|| nothing(wrong_shape))
+}
+
+/// What an answer, or an entry of the list, tells of the request that it is about.
+fn told(status: u16, body: &Body, whose: Whose) -> Option<Reading> {
+    Some(match (body.kind(), body.code()) {
         (Kind::Error, Field::Readable(code)) if class_of(code) == Class::InProgress => {
             Reading::InProgress { code: code.to_owned() }
         }
-        (Kind::Error, Field::Readable(code)) => Reading::Failed(refusal(code)),
-        (Kind::OrderResponse, _) if (200..300).contains(&status) => {
-            Reading::Placed(placed(&parsed))
+        (Kind::Error, Field::Readable(code @ NO_REQUEST)) => {
+            Reading::NotFound { code: code.to_owned() }
         }
-        _ => nothing(wrong_shape),
-    }
+        (Kind::Error, Field::Readable(code)) => Reading::Failed(refusal(status, code, body), whose),
+        (Kind::OrderResponse, _) if (200..300).contains(&status) => {
+            Reading::Placed(placed(body), whose)
+        }
+        _ => return None,
+    })
 }
 
 /// What a page of the list told us, and how many entries it had in all.
@@ -211,7 +255,7 @@ pub(super) fn listing(status: u16, body: &[u8]) -> (Listing, u32) {
     let Some(entries) = model::entries(body) else {
         return nothing(Doubt::Unreadable);
     };
-    let found = entries.iter().filter_map(listed).collect();
+    let found = entries.iter().filter_map(|entry| listed(status, entry)).collect();
     (Listing::Page(found), u32::try_from(entries.len()).unwrap_or(u32::MAX))
 }
 
@@ -227,10 +271,11 @@ fn failed_call(status: u16) -> Result<Doubt, Doubt> {
     }
 }
 
-fn listed(entry: &Body) -> Option<Listed> {
+fn listed(status: u16, entry: &Body) -> Option<Listed> {
     let (order_id, attempt_id) = entry.notes()?;
     let Field::Readable(request_id) = entry.request_id() else { return None };
-    Some(Listed { order_id, attempt_id, request_id: request_id.to_owned() })
+    let reading = told(status, entry, Whose::Ours);
+    Some(Listed { order_id, attempt_id, request_id: request_id.to_owned(), reading })
 }
 
 /// The facts of a purchase. The type alone says that it happened: a detail that cannot be read is
@@ -239,15 +284,29 @@ fn placed(body: &Body) -> Placed {
     let price = body.price_components.as_ref();
     let total = price.and_then(|price| price.get("total")).and_then(Value::as_i64);
     let currency = price.and_then(|price| price.get("currency")).and_then(Value::as_str);
-    let parcels = body.tracking();
     Placed {
         cost_minor: total.filter(|total| *total >= 0),
         currency: currency
             .filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_alphabetic()))
             .map(str::to_ascii_uppercase),
         merchant_order_ids: body.merchant_order_ids(),
-        delivered: !parcels.is_empty() && parcels.iter().all(Tracking::is_delivered),
+        delivered: is_delivered(body),
     }
+}
+
+/// Whether everything has arrived: tracking is filled in later, so a retailer's order without a
+/// parcel has not been sent yet. A parcel that names no order is that of the only one.
+fn is_delivered(body: &Body) -> bool {
+    let (orders, parcels) = (body.merchant_orders(), body.tracking());
+    let has_a_parcel = |order: &Field<'_>| {
+        parcels.iter().any(|parcel| match parcel.merchant_order() {
+            Field::Absent => orders.len() == 1,
+            named => matches!(named, Field::Readable(_)) && named == *order,
+        })
+    };
+    !orders.is_empty()
+        && orders.iter().all(has_a_parcel)
+        && parcels.iter().all(Tracking::is_delivered)
 }
 
 #[cfg(test)]

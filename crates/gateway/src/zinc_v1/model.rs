@@ -2,7 +2,8 @@
 //!
 //! Promise: unknown fields and types are ignored and no detail can make a whole answer unreadable,
 //! because the contract says so of everything undocumented. Two things are not forgiven: an answer
-//! that is not one whole JSON object, and a field that stands in it twice.
+//! that is not one whole JSON object, and a field that stands in it twice. Of what the provider's
+//! validator says only names out of a closed list are taken, never a word of its own.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,6 +13,37 @@ use uuid::Uuid;
 const ID_CHARS_MAX: usize = 200;
 /// The most order numbers of one request that are kept.
 const MERCHANT_ORDERS_MAX: usize = 500;
+/// The most fields of a wrong request that are kept.
+const WRONG_FIELDS_MAX: usize = 10;
+/// The fields of our request, see `request`.
+pub(super) const FIELDS: &[&str] = &[
+    "idempotency_key",
+    "retailer",
+    "addax",
+    "products",
+    "product_id",
+    "quantity",
+    "max_price",
+    "shipping_address",
+    "first_name",
+    "last_name",
+    "address_line1",
+    "address_line2",
+    "zip_code",
+    "city",
+    "state",
+    "country",
+    "phone_number",
+    "instructions",
+    "is_gift",
+    "gift_message",
+    "shipping_method",
+    "strict_expired_product_id",
+    "addax_queue_timeout",
+    "client_notes",
+    "order_id",
+    "attempt_id",
+];
 
 /// An answer, or an entry of the list: the fields that we look at, each in whatever shape it came.
 #[derive(Default, Deserialize)]
@@ -23,6 +55,7 @@ pub(super) struct Body {
     idempotency_key: Option<Value>,
     client_notes: Option<Value>,
     request: Option<Value>,
+    data: Option<Value>,
     pub(super) price_components: Option<Value>,
     merchant_order_ids: Option<Value>,
     tracking: Option<Value>,
@@ -58,9 +91,14 @@ impl<'a> Field<'a> {
 /// One parcel.
 pub(super) struct Tracking<'a>(&'a Value);
 
-impl Tracking<'_> {
+impl<'a> Tracking<'a> {
     pub(super) fn is_delivered(&self) -> bool {
         self.0.get("delivery_status").and_then(Value::as_str) == Some("Delivered")
+    }
+
+    /// The retailer's order that it belongs to.
+    pub(super) fn merchant_order(&self) -> Field<'a> {
+        Field::of(self.0.get("merchant_order_id").filter(|id| !id.is_null()), is_id)
     }
 }
 
@@ -128,11 +166,17 @@ impl Body {
             || self.echoes("idempotency_key").any(|key| !is_uuid(key, sent.idempotency_key))
     }
 
-    /// Whether the answer to a read names another request or another attempt. An answer that names
-    /// none is taken for the one that was asked for: the contract says ids may be missing.
+    /// Whether the answer to a read names another request or another attempt. One that names none
+    /// may be anybody's, see [`Body::names`]: the contract says ids may be missing.
     pub(super) fn is_for_another_request(&self, request_id: &str, attempt_id: Uuid) -> bool {
         let id = self.request_id.as_ref().and_then(Value::as_str);
         id.is_some_and(|id| id != request_id) || self.names_another_attempt(attempt_id)
+    }
+
+    /// Whether the answer names our attempt.
+    pub(super) fn names(&self, attempt_id: Uuid) -> bool {
+        let mut named = self.echoes("client_notes").filter_map(|notes| notes.get("attempt_id"));
+        named.any(|named| is_uuid(named, attempt_id))
     }
 
     fn names_another_attempt(&self, attempt_id: Uuid) -> bool {
@@ -150,11 +194,38 @@ impl Body {
         beside.into_iter().chain(within).filter(|value| !value.is_null())
     }
 
-    /// The retailer's order numbers.
-    pub(super) fn merchant_order_ids(&self) -> Vec<String> {
+    /// The number of each of the retailer's orders.
+    pub(super) fn merchant_orders(&self) -> Vec<Field<'_>> {
         let orders = one_or_many(self.merchant_order_ids.as_ref()).iter();
-        let ids = orders.filter_map(|order| order.get("merchant_order_id")?.as_str());
-        ids.filter(|id| is_id(id)).take(MERCHANT_ORDERS_MAX).map(str::to_owned).collect()
+        orders.map(|order| Field::of(order.get("merchant_order_id"), is_id)).collect()
+    }
+
+    /// Those of the retailer's order numbers that can be kept.
+    pub(super) fn merchant_order_ids(&self) -> Vec<String> {
+        let ids = self.merchant_orders().into_iter().filter_map(|order| match order {
+            Field::Readable(id) => Some(id.to_owned()),
+            Field::Absent | Field::Unreadable => None,
+        });
+        ids.take(MERCHANT_ORDERS_MAX).collect()
+    }
+
+    /// The fields of our request that the provider's validator names. What it says about them may
+    /// repeat what a customer gave us, so no other word of it is looked at.
+    pub(super) fn wrong_fields(&self) -> Vec<&'static str> {
+        let errors = self.data.as_ref().and_then(|data| data.get("validator_errors"));
+        let mut named = Vec::new();
+        for error in one_or_many(errors) {
+            let texts = ["path", "field", "message"].map(|name| error.get(name));
+            for text in texts.into_iter().flatten().filter_map(Value::as_str) {
+                let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                for word in words {
+                    let field = FIELDS.iter().copied().find(|field| *field == word);
+                    named.extend(field.filter(|field| !named.contains(field)));
+                }
+            }
+        }
+        named.truncate(WRONG_FIELDS_MAX);
+        named
     }
 
     /// The parcels; the provider sends a list, or a single one outside a list.

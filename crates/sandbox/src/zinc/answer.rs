@@ -43,23 +43,24 @@ impl Stage {
     }
 }
 
-/// What a read shows. `body` is the request's own text, echoed as it came.
+/// What a read shows. `body` is the request's own text, echoed as it came; `split` says how
+/// probably the retailer made two orders of it, if there are quirks.
 pub(super) fn read(
     purchase: &Purchase,
     cancelled: bool,
     stage: Stage,
     now_ms: i64,
     body: Option<&str>,
-    quirks: bool,
+    split: Option<f64>,
 ) -> String {
+    // No echo in errors: the contract promises one for a purchase only, so nobody may lean on it.
     if stage == Stage::Processing {
-        // No echo: the contract does not promise one here, so nobody may lean on it.
         return error("request_processing", &[]).to_string();
     }
-    let mut answer = match &purchase.error {
-        Some(code) => error(code, &[]),
-        None => order_response(purchase, now_ms, quirks),
-    };
+    if let Some(code) = &purchase.error {
+        return error(code, &[]).to_string();
+    }
+    let mut answer = order_response(purchase, now_ms, split);
     if cancelled && let Some(Value::Array(updates)) = answer.get_mut("status_updates") {
         updates.push(json!({ "type": "order.cancelled", "data": { "reason": "sandbox" } }));
     }
@@ -103,7 +104,7 @@ fn request(purchase: &Purchase, body: Option<&str>) -> String {
     )
 }
 
-fn order_response(purchase: &Purchase, now_ms: i64, quirks: bool) -> Value {
+fn order_response(purchase: &Purchase, now_ms: i64, split: Option<f64>) -> Value {
     let id = &purchase.request_id;
     let mut chance = Chance::of(0, "order", id, 0);
     let mut digits = |count: u32| {
@@ -115,11 +116,11 @@ fn order_response(purchase: &Purchase, now_ms: i64, quirks: bool) -> Value {
     };
     let names =
         [format!("112-{}-{}", digits(7), digits(7)), format!("113-{}-{}", digits(7), digits(7))];
-    let tracking_number = format!("TBA{}", digits(12));
+    let tracking_number = format!("TBA{}", digits(11));
     // Several retailer orders for one request are normal.
-    let split = quirks && chance.below(8) == 0;
-    let lone_object = quirks && !split && chance.below(16) == 0;
-    let names = if split { &names[..] } else { &names[..1] };
+    let is_split = split.is_some_and(|rate| chance.happens(rate));
+    let lone_object = split.is_some() && !is_split && chance.below(16) == 0;
+    let names = if is_split { &names[..] } else { &names[..1] };
 
     let merchant_orders: Vec<Value> = names
         .iter()
@@ -133,19 +134,22 @@ fn order_response(purchase: &Purchase, now_ms: i64, quirks: bool) -> Value {
         })
         .collect();
     let delivered = now_ms >= purchase.delivered_ms;
-    let mut parcels: Vec<Value> = names
-        .iter()
-        .filter(|_| delivered)
-        .map(|name| {
+    // One parcel after the other; one that is not sent yet is not tracked either.
+    let on_its_way_ms = purchase.delivered_ms - purchase.placed_ms;
+    let parcel = |(at, name): (i64, &String)| {
+        let count = i64::from(is_split) + 1;
+        let arrives_ms = purchase.placed_ms + on_its_way_ms * at / count;
+        (now_ms >= arrives_ms).then(|| {
             json!({
                 "merchant_order_id": name,
                 "carrier": "AMZL",
-                "tracking_number": tracking_number,
-                "obtained_at": rfc3339(purchase.delivered_ms),
+                "tracking_number": format!("{tracking_number}{at}"),
+                "obtained_at": rfc3339(arrives_ms),
                 "delivery_status": "Delivered",
             })
         })
-        .collect();
+    };
+    let mut parcels: Vec<Value> = (1..).zip(names).filter_map(parcel).collect();
     let tracking = if lone_object && delivered {
         parcels.pop().unwrap_or_default()
     } else {
@@ -153,7 +157,7 @@ fn order_response(purchase: &Purchase, now_ms: i64, quirks: bool) -> Value {
     };
     json!({
         "_type": "order_response",
-        "price_components": price(purchase.total_cents),
+        "price_components": price(purchase.total_cents, &purchase.currency),
         "merchant_order_ids": merchant_orders,
         "tracking": tracking,
         "delivery_dates": [],
@@ -162,14 +166,14 @@ fn order_response(purchase: &Purchase, now_ms: i64, quirks: bool) -> Value {
     })
 }
 
-fn price(total_cents: i64) -> Value {
+fn price(total_cents: i64, currency: &str) -> Value {
     let tax = total_cents / 20;
     json!({
         "subtotal": total_cents - tax,
         "shipping": 0,
         "tax": tax,
         "total": total_cents,
-        "currency": "USD",
+        "currency": currency,
         "payment_currency": "USD",
         "converted_payment_total": total_cents,
     })

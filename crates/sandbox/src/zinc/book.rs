@@ -217,9 +217,8 @@ impl Book {
 
     /// The fault of a list.
     pub(super) fn fault_of_list(&mut self, now_ms: i64) -> Option<Fault> {
-        let of_lists = [Fault::ReadError, Fault::ReadCut, Fault::ListGap];
         if !self.is_outage(now_ms)
-            && let Some(fault) = self.injected_reads.pop_front_if(|fault| of_lists.contains(fault))
+            && let Some(fault) = self.injected_reads.pop_front_if(|fault| fault.is_of_lists())
         {
             return Some(fault);
         }

@@ -96,7 +96,8 @@ impl Book {
     /// What becomes of it. The error of a call under way may differ from the one that the same key
     /// gets a moment later: two calls at once are two runs, each with its own result.
     fn decide(&self, call: &Call<'_>) -> (Outcome, Option<Purchase>) {
-        if matches!(call.fault, Some(Fault::ErrorBefore | Fault::Outage)) {
+        use Fault::{ErrorBefore, Forbidden, Outage, TooMany};
+        if matches!(call.fault, Some(ErrorBefore | Outage | TooMany | Forbidden)) {
             return (Outcome::TurnedAway, None);
         }
         let mut again = false;
@@ -159,7 +160,8 @@ impl Book {
 
     fn purchase(&self, call: &Call<'_>, id: Arc<str>, error: Option<(String, bool)>) -> Purchase {
         let max_price = call.request.max_price;
-        let percent = 80 + Chance::of(self.settings.seed, "price", &id, 0).below(21);
+        let least = self.settings.price_percent_max.saturating_sub(20);
+        let percent = least + Chance::of(self.settings.seed, "price", &id, 0).below(21);
         let placed_ms = self.due_ms(call) + i64::from(self.settings.placed_after_ms);
         let (error, void) = error.map_or((None, false), |(code, void)| (Some(code), void));
         Purchase {
@@ -169,6 +171,7 @@ impl Book {
             attempt_id: call.request.attempt_id.clone(),
             max_price,
             total_cents: (max_price.saturating_mul(percent.into()) / 100).max(max_price.min(1)),
+            currency: call.request.currency.to_owned(),
             sha256: call.sha256,
             placed_ms,
             delivered_ms: placed_ms + i64::from(self.settings.delivered_after_ms),
@@ -179,8 +182,8 @@ impl Book {
 
     /// When the purchase is made.
     fn due_ms(&self, call: &Call<'_>) -> i64 {
-        let late = if call.fault == Some(Fault::BuyLate) { self.faults.buy_late_ms } else { 0 };
-        call.ends_ms + i64::from(late)
+        let is_late = matches!(call.fault, Some(Fault::BuyLate | Fault::EarlyAnswer));
+        call.ends_ms + if is_late { i64::from(self.faults.buy_late_ms) } else { 0 }
     }
 
     fn write_down(
@@ -231,6 +234,10 @@ impl Book {
             Some(Fault::ErrorBefore | Fault::ErrorAfter) => server_error(&mut how),
             Some(Fault::BuyLate) if how.happens(0.5) => server_error(&mut how),
             Some(Fault::WrongId) => Reply::json(200, answer::accepted(&self.other(outcome, how))),
+            Some(Fault::TooMany) => too_many(self.faults.retry_after_s),
+            Some(Fault::Forbidden) => forbidden(&mut how),
+            Some(Fault::OddError) => odd_error(&mut how),
+            Some(Fault::EmptyAnswer) => empty(&mut how),
             _ => self.truth(call, outcome),
         };
         reply.not_before_ms = call.ends_ms
@@ -305,11 +312,44 @@ pub(super) fn server_error(how: &mut Chance) -> Reply {
     }
 }
 
+/// A 429, with the wait that it asks for, if it does.
+pub(super) fn too_many(retry_after_s: u32) -> Reply {
+    let retry_after_s = Some(retry_after_s).filter(|seconds| *seconds > 0);
+    Reply { retry_after_s, ..Reply::page(429) }
+}
+
+/// A 401 or 403 that says nothing of why.
+pub(super) fn forbidden(how: &mut Chance) -> Reply {
+    Reply::page(if how.happens(0.5) { 401 } else { 403 })
+}
+
+/// A 4xx without a code: a page, an object of another kind, or a code that is none.
+pub(super) fn odd_error(how: &mut Chance) -> Reply {
+    let status = [400, 404, 409, 422].get(how.below(4) as usize).copied().unwrap_or(400);
+    match how.below(3) {
+        0 => Reply::page(status),
+        1 => Reply::json(status, "{\"error\":\"something went wrong\"}"),
+        _ => Reply::json(status, "{\"_type\":\"error\",\"code\":null}"),
+    }
+}
+
+/// A 2xx with neither id nor code.
+pub(super) fn empty(how: &mut Chance) -> Reply {
+    match how.below(4) {
+        0 => Reply::json(200, ""),
+        1 => Reply::json(201, "[]"),
+        2 => Reply::json(200, "{}"),
+        _ => Reply::json(202, "{\"_type\":\"request\",\"status\":\"ok\"}"),
+    }
+}
+
 /// The fault that can be done to a call with this outcome.
 fn possible(fault: Option<Fault>, outcome: &Outcome, buys: bool) -> Option<Fault> {
     match (fault, outcome) {
         // Nothing is left to be bought late: the answer is lost, no more.
         (Some(Fault::BuyLate), _) if !buys => Some(Fault::DropAnswer),
+        // Nothing comes after its answer.
+        (Some(Fault::EarlyAnswer), _) if !buys => None,
         // An error has no id that could be wrong.
         (Some(Fault::WrongId), Outcome::Refused(_) | Outcome::RefusedAgain(_)) => None,
         (fault, _) => fault,

@@ -68,6 +68,9 @@ pub struct Purchase {
     pub max_price: i64,
     /// What it costs.
     pub total_cents: i64,
+    /// In which currency.
+    #[serde(default = "usd")]
+    pub currency: String,
     /// The body's digest.
     pub sha256: Digest,
     /// When the retailer's order is placed, or the error is final.
@@ -81,6 +84,11 @@ pub struct Purchase {
     /// may hide a purchase.
     #[serde(default)]
     pub void: bool,
+}
+
+/// What ledgers meant before they said so.
+fn usd() -> String {
+    "USD".to_owned()
 }
 
 /// A create that was received.

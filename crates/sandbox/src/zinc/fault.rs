@@ -30,6 +30,16 @@ pub enum Fault {
     DoubleAnswer,
     /// 5xx or a closed connection, and done only some time later.
     BuyLate,
+    /// Answered with its request id at once, and done only some time later.
+    EarlyAnswer,
+    /// 429, and nothing was done.
+    TooMany,
+    /// 401 or 403 without a code, and nothing was done.
+    Forbidden,
+    /// Done, then a 4xx without a code.
+    OddError,
+    /// Done, then a 2xx with neither id nor code.
+    EmptyAnswer,
     /// Everything is refused for a while.
     Outage,
     /// A read answered 5xx.
@@ -40,6 +50,12 @@ pub enum Fault {
     ReadCut,
     /// A read answered with another order's request.
     ReadWrong,
+    /// A read or a list answered 429.
+    ReadTooMany,
+    /// A read or a list answered 401 or 403 without a code.
+    ReadForbidden,
+    /// A read or a list answered by a 2xx or 4xx of no known shape.
+    ReadOdd,
     /// A list without half of its entries.
     ListGap,
 }
@@ -47,8 +63,18 @@ pub enum Fault {
 impl Fault {
     /// Whether it is done to reads and lists, not to creates.
     pub(super) fn is_of_reads(self) -> bool {
-        use Fault::{ListGap, ReadCut, ReadError, ReadStale, ReadWrong};
-        matches!(self, ReadError | ReadStale | ReadCut | ReadWrong | ListGap)
+        use Fault::{
+            ReadCut, ReadError, ReadForbidden, ReadOdd, ReadStale, ReadTooMany, ReadWrong,
+        };
+        matches!(
+            self,
+            ReadError | ReadStale | ReadCut | ReadWrong | ReadTooMany | ReadForbidden | ReadOdd
+        ) || self == Self::ListGap
+    }
+
+    /// Whether a list can have it.
+    pub(super) fn is_of_lists(self) -> bool {
+        self.is_of_reads() && !matches!(self, Self::ReadStale | Self::ReadWrong)
     }
 }
 
@@ -81,6 +107,16 @@ pub struct Faults {
     pub double_answer: f64,
     /// Creates: [`Fault::BuyLate`].
     pub buy_late: f64,
+    /// Creates: [`Fault::EarlyAnswer`].
+    pub early_answer: f64,
+    /// Creates: [`Fault::TooMany`].
+    pub too_many: f64,
+    /// Creates: [`Fault::Forbidden`].
+    pub forbidden: f64,
+    /// Creates: [`Fault::OddError`].
+    pub odd_error: f64,
+    /// Creates: [`Fault::EmptyAnswer`].
+    pub empty_answer: f64,
     /// Creates: an error is the result, stored under the key.
     pub refuse: f64,
     /// Accepted requests that end with an error instead of an order.
@@ -95,14 +131,22 @@ pub struct Faults {
     pub read_cut: f64,
     /// Reads: [`Fault::ReadWrong`].
     pub read_wrong: f64,
+    /// Reads and lists: [`Fault::ReadTooMany`].
+    pub read_too_many: f64,
+    /// Reads and lists: [`Fault::ReadForbidden`].
+    pub read_forbidden: f64,
+    /// Reads and lists: [`Fault::ReadOdd`].
+    pub read_odd: f64,
     /// Lists: [`Fault::ListGap`].
     pub list_gap: f64,
     /// How late a late answer is; longer than the client's time-out.
     pub late_answer_ms: u32,
     /// How late a slow answer is; shorter than the client's time-out.
     pub slow_ms: u32,
-    /// How late a late purchase is.
+    /// How late a late purchase is, and one that was answered early.
     pub buy_late_ms: u32,
+    /// The wait that a 429 asks for, in seconds; 0: it says nothing of a wait.
+    pub retry_after_s: u32,
     /// How many calls in a row an outage hits.
     pub outage_calls: u32,
     /// Outages by the clock: one begins every so often (0: never) ...
@@ -118,16 +162,18 @@ pub struct Faults {
     pub fail_codes: Vec<String>,
 }
 
-const REFUSE_CODES: [&str; 6] = [
+const REFUSE_CODES: [&str; 7] = [
     "max_price_exceeded",
     "product_unavailable",
     "zma_temporarily_overloaded",
     "insufficient_zma_balance",
     "internal_error",
     "order_probably_placed",
+    // About the account, and stored under the key like any other.
+    "account_locked",
 ];
-const FAIL_CODES: [&str; 3] =
-    ["max_price_exceeded", "product_unavailable", "zma_temporarily_overloaded"];
+const FAIL_CODES: [&str; 4] =
+    ["max_price_exceeded", "product_unavailable", "zma_temporarily_overloaded", "account_locked"];
 /// What another key cures by itself, so that a demonstration ends with every order bought.
 const PASSING_CODES: [&str; 2] = ["zma_temporarily_overloaded", "internal_error"];
 
@@ -153,6 +199,11 @@ impl Faults {
             wrong_id: 0.0,
             double_answer: 0.0,
             buy_late: 0.0,
+            early_answer: 0.0,
+            too_many: 0.0,
+            forbidden: 0.0,
+            odd_error: 0.0,
+            empty_answer: 0.0,
             refuse: 0.0,
             fail_later: 0.0,
             outage: 0.0,
@@ -160,10 +211,14 @@ impl Faults {
             read_stale: 0.0,
             read_cut: 0.0,
             read_wrong: 0.0,
+            read_too_many: 0.0,
+            read_forbidden: 0.0,
+            read_odd: 0.0,
             list_gap: 0.0,
             late_answer_ms: 60_000,
             slow_ms: 250,
             buy_late_ms: 2_000,
+            retry_after_s: 1,
             outage_calls: 20,
             outage_period_ms: 0,
             outage_length_ms: 0,
@@ -175,7 +230,11 @@ impl Faults {
 
     /// A bad day, as the demonstration shows it: 11 % of the answers are lost after the purchase,
     /// 5 % are 5xx after it, 5 % are refusals that another key cures, 2 % of the calls meet an
-    /// outage, and reads fail too.
+    /// outage, 2 % of the accepted requests end without a purchase, and reads fail and lie too.
+    ///
+    /// Every order can still be bought. So two things are not among them: an acceptance with another
+    /// order's id, and a refusal of the account. The first sends orders to a person, the second
+    /// stops everything until a person has looked.
     pub fn demo() -> Self {
         Self {
             error_before: 0.01,
@@ -186,13 +245,22 @@ impl Faults {
             slow: 0.02,
             double_answer: 0.01,
             buy_late: 0.01,
+            late_answer: 0.01,
+            early_answer: 0.01,
+            too_many: 0.005,
+            odd_error: 0.005,
+            empty_answer: 0.005,
             refuse: 0.05,
+            fail_later: 0.02,
             outage: 0.02,
             read_error: 0.02,
             read_stale: 0.02,
             read_cut: 0.01,
+            read_wrong: 0.01,
+            read_odd: 0.005,
             list_gap: 0.05,
             refuse_codes: PASSING_CODES.iter().map(|code| (*code).to_owned()).collect(),
+            fail_codes: PASSING_CODES.iter().map(|code| (*code).to_owned()).collect(),
             ..Self::none()
         }
     }
@@ -213,7 +281,7 @@ impl Faults {
         Ok(self)
     }
 
-    fn create_rates(&self) -> [(f64, Fault); 10] {
+    fn create_rates(&self) -> [(f64, Fault); 15] {
         [
             (self.error_before, Fault::ErrorBefore),
             (self.error_after, Fault::ErrorAfter),
@@ -225,15 +293,23 @@ impl Faults {
             (self.wrong_id, Fault::WrongId),
             (self.double_answer, Fault::DoubleAnswer),
             (self.buy_late, Fault::BuyLate),
+            (self.early_answer, Fault::EarlyAnswer),
+            (self.too_many, Fault::TooMany),
+            (self.forbidden, Fault::Forbidden),
+            (self.odd_error, Fault::OddError),
+            (self.empty_answer, Fault::EmptyAnswer),
         ]
     }
 
-    fn read_rates(&self) -> [(f64, Fault); 4] {
+    fn read_rates(&self) -> [(f64, Fault); 7] {
         [
             (self.read_error, Fault::ReadError),
             (self.read_stale, Fault::ReadStale),
             (self.read_cut, Fault::ReadCut),
             (self.read_wrong, Fault::ReadWrong),
+            (self.read_too_many, Fault::ReadTooMany),
+            (self.read_forbidden, Fault::ReadForbidden),
+            (self.read_odd, Fault::ReadOdd),
         ]
     }
 
@@ -251,7 +327,7 @@ impl Faults {
     pub(super) fn of_list(&self, list: u32) -> Option<Fault> {
         let mut chance = Chance::of(self.seed, "list", "", list.into());
         match pick(&self.read_rates(), &mut chance) {
-            fault @ Some(Fault::ReadError | Fault::ReadCut) => fault,
+            Some(fault) if fault.is_of_lists() => Some(fault),
             _ => chance.happens(self.list_gap).then_some(Fault::ListGap),
         }
     }

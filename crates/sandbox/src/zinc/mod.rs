@@ -6,7 +6,8 @@
 //! What it assumes where the contract is silent: a create takes `latency_ms` from its begin to its
 //! end and the purchase is made at the end, whether or not the client still listens; an equal key
 //! that begins in between is bought once more; validation errors are stored under the key too;
-//! reads carry no request id; the list leaves unfinished requests out.
+//! reads carry no request id, and only those of a purchase repeat our request; parcels appear one
+//! by one; the list leaves unfinished requests out.
 
 mod answer;
 mod book;
@@ -57,8 +58,12 @@ pub struct Settings {
     pub key_memory_ms: u32,
     /// From the purchase to the placed order.
     pub placed_after_ms: u32,
-    /// From the placed order to its delivery.
+    /// From the placed order to the delivery of its last parcel; the others come before it.
     pub delivered_after_ms: u32,
+    /// What a purchase costs at most, in percent of its ceiling; above 100 the ceiling is broken.
+    pub price_percent_max: u32,
+    /// How probably, with quirks, the retailer makes two orders of a request, each with a parcel.
+    pub split: f64,
     /// Whether the list shows requests that have not ended.
     pub list_unfinished: bool,
     /// Whether the list is an object with one array, instead of an array.
@@ -86,6 +91,8 @@ impl Default for Settings {
             key_memory_ms: 24 * 60 * 60 * 1000,
             placed_after_ms: 2_000,
             delivered_after_ms: 5_000,
+            price_percent_max: 100,
+            split: 0.125,
             list_unfinished: false,
             list_as_object: false,
             quirks: true,

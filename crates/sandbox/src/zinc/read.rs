@@ -2,7 +2,7 @@
 
 use super::answer::{self, Stage};
 use super::book::{Book, Entry};
-use super::create::server_error;
+use super::create::{empty, forbidden, odd_error, server_error, too_many};
 use super::event::Event;
 use super::fault::Fault;
 use crate::chance::Chance;
@@ -68,6 +68,9 @@ impl Book {
             Some(Fault::Outage) if how.happens(0.5) => Reply::page(503).delivered(Delivery::Never),
             Some(Fault::Outage) => Reply::page(503),
             Some(Fault::ReadError) => server_error(&mut how),
+            Some(Fault::ReadTooMany) => too_many(self.faults.retry_after_s),
+            Some(Fault::ReadForbidden) => forbidden(&mut how),
+            Some(Fault::ReadOdd) => odd(&mut how),
             Some(Fault::ReadCut) => Reply::json(200, text).delivered(Delivery::Cut),
             _ => Reply::json(200, text),
         }
@@ -85,6 +88,9 @@ impl Book {
             }
             Some(Fault::Outage) => return Reply::page(503),
             Some(Fault::ReadError) => return server_error(&mut how),
+            Some(Fault::ReadTooMany) => return too_many(self.faults.retry_after_s),
+            Some(Fault::ReadForbidden) => return forbidden(&mut how),
+            Some(Fault::ReadOdd) => return odd(&mut how),
             _ => {}
         }
         let hidden = usize::from(fault == Some(Fault::ListGap));
@@ -122,7 +128,8 @@ impl Book {
         let purchase = &entry.purchase;
         let stage = if unfinished { Stage::Processing } else { Stage::of(purchase, now_ms) };
         let body = self.bodies.get(&purchase.request_id).map(AsRef::as_ref);
-        answer::read(purchase, entry.cancelled, stage, now_ms, body, self.settings.quirks)
+        let split = self.settings.quirks.then_some(self.settings.split);
+        answer::read(purchase, entry.cancelled, stage, now_ms, body, split)
     }
 
     /// The fault that can be done to this read.
@@ -144,4 +151,9 @@ impl Book {
         let entry_of = |(_, id): &(i64, Arc<str>)| self.requests.get(id);
         self.listed.iter().rev().take(64).filter_map(entry_of).find(differs)
     }
+}
+
+/// An answer of no known shape.
+fn odd(how: &mut Chance) -> Reply {
+    if how.happens(0.5) { odd_error(how) } else { empty(how) }
 }

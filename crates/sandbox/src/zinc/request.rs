@@ -14,6 +14,8 @@ pub(super) struct Request {
     pub(super) order_id: Option<Arc<str>>,
     pub(super) attempt_id: Option<Arc<str>>,
     pub(super) max_price: i64,
+    /// The retailer's currency.
+    pub(super) currency: &'static str,
     /// What is wrong with it; empty when it is valid.
     pub(super) wrong: Vec<String>,
     /// The error code of what is wrong.
@@ -104,6 +106,7 @@ impl Request {
             order_id: text(&notes["order_id"]),
             attempt_id: text(&notes["attempt_id"]),
             max_price: 0,
+            currency: currency_of(None),
             wrong: vec![error.to_string()],
             wrong_code,
         }
@@ -151,6 +154,7 @@ impl Body {
             order_id: notes.order_id,
             attempt_id: notes.attempt_id,
             max_price: self.max_price.unwrap_or(0),
+            currency: currency_of(self.retailer.as_deref()),
             wrong,
             wrong_code: INVALID,
         }
@@ -205,6 +209,17 @@ impl Address {
             ("country", self.country.as_ref()),
             ("phone_number", self.phone_number.as_ref()),
         ]
+    }
+}
+
+/// What a retailer's prices are in.
+fn currency_of(retailer: Option<&str>) -> &'static str {
+    match retailer {
+        Some("amazon_uk") => "GBP",
+        Some("amazon_ca") => "CAD",
+        Some("amazon_de") => "EUR",
+        Some("amazon_mx") => "MXN",
+        _ => "USD",
     }
 }
 

@@ -266,7 +266,8 @@ async fn faults_are_set_over_http_and_nonsense_is_refused() {
 type Done = BTreeMap<(String, u32), (Option<Fault>, String)>;
 
 async fn storm(seed: u64, backwards: bool) -> Done {
-    let faults = Faults { outage: 0.0, slow: 0.0, error_before: 0.2, seed, ..Faults::demo() };
+    let waits = Faults { slow: 0.0, late_answer: 0.0, ..Faults::demo() };
+    let faults = Faults { outage: 0.0, error_before: 0.2, seed, ..waits };
     let test = Test::with(orders_sandbox::zinc::Settings { faults, ..settings() }).await;
     let mut keys: Vec<String> = (0..60).map(|n| format!("k{n}")).collect();
     if backwards {

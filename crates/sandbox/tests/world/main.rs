@@ -1,6 +1,8 @@
 //! The sandbox over real TCP: what it promises to those who test with it.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod faults;

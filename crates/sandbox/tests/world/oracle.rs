@@ -5,9 +5,10 @@ use orders_sandbox::{Fault, Faults, zinc};
 
 const ORDERS: usize = 300;
 
-/// A bad day; without answers that wait for the clock, which here moves between calls only.
+/// A bad day; without answers that wait for the clock, which here moves between calls only, and
+/// without ends that only a reader would see.
 fn bad_day(seed: u64) -> zinc::Settings {
-    let faults = Faults { seed, slow: 0.0, ..Faults::demo() };
+    let faults = Faults { seed, slow: 0.0, late_answer: 0.0, fail_later: 0.0, ..Faults::demo() };
     zinc::Settings { faults, ..settings() }
 }
 
@@ -22,7 +23,12 @@ fn word(heard: &Heard) -> Word {
     if heard.is_nothing() || heard.reset || heard.status() >= 500 || !heard.is_whole() {
         return Word::Unknown;
     }
-    if heard.json()["request_id"].is_string() { Word::Accepted } else { Word::Refused }
+    let said: serde_json::Value = serde_json::from_str(&heard.body()).unwrap_or_default();
+    match (said["request_id"].is_string(), said["code"].is_string()) {
+        (true, _) => Word::Accepted,
+        (false, true) => Word::Refused,
+        (false, false) => Word::Unknown,
+    }
 }
 
 /// Try to buy until an answer says so. A careful client keeps the key of an unknown answer and

@@ -153,6 +153,7 @@ async fn a_request_is_processed_then_placed_then_delivered() {
     let placed = test.read(&id).await.json();
     assert_eq!(placed["_type"], "order_response");
     assert!(placed["price_components"]["total"].as_i64().unwrap() <= 4200);
+    assert_eq!(placed["price_components"]["currency"], "USD");
     let parts =
         ["subtotal", "shipping", "tax"].map(|name| placed["price_components"][name].clone());
     let sum: i64 = parts.iter().filter_map(serde_json::Value::as_i64).sum();

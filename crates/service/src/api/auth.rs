@@ -4,12 +4,11 @@
 //! the bearer's role counts, as on Supabase. Only `service_role` may touch orders.
 
 use super::fault::Fault;
-use super::{Shared, WallClock, jwt, keys};
+use super::{JwtSecret, Shared, WallClock, jwt, keys};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use orders_core::private::Private;
 use orders_store::Store;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -70,13 +69,13 @@ impl Caller {
 /// What callers are judged by.
 pub(crate) struct Auth {
     store: Store,
-    jwt_secret: Option<Private<String>>,
+    jwt_secret: Option<JwtSecret>,
     clock: WallClock,
     known: keys::Known,
 }
 
 impl Auth {
-    pub(crate) fn new(store: Store, jwt_secret: Option<Private<String>>, clock: WallClock) -> Self {
+    pub(crate) fn new(store: Store, jwt_secret: Option<JwtSecret>, clock: WallClock) -> Self {
         Self { store, jwt_secret, clock, known: keys::Known::default() }
     }
 

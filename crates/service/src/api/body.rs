@@ -1,9 +1,10 @@
 //! Reading a body: bounded in size and in time, before anything is made of it. // G33
 
 use super::fault::Fault;
+use super::json::{self, Unreadable};
 use super::{BODY_BYTES_MAX, READ_LIMIT};
 use axum::body::Body;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
@@ -56,19 +57,37 @@ pub(crate) async fn object(body: Body) -> Result<Map<String, Value>, Fault> {
 
 /// Bytes as one JSON object.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
-    let malformed = |message: String| Fault::new(StatusCode::BAD_REQUEST, "PGRST102", message);
+    let malformed = |what: &str| {
+        let message = format!("Empty or invalid json: {what}");
+        Fault::new(StatusCode::BAD_REQUEST, "PGRST102", message)
+    };
     if bytes.is_empty() {
-        return Err(malformed(
-            "Empty or invalid json: the body is empty, give one JSON object".into(),
-        ));
+        return Err(malformed("the body is empty, give one JSON object"));
     }
-    match serde_json::from_slice(bytes) {
+    match json::read(bytes) {
         Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(malformed("Empty or invalid json: the body must be one JSON object".into())),
-        Err(error) => Err(malformed(format!(
-            "Empty or invalid json: the body cannot be read at line {}, column {}",
-            error.line(),
-            error.column()
-        ))),
+        Ok(_) => Err(malformed("the body must be one JSON object")),
+        Err(Unreadable::Malformed(line, column)) => {
+            Err(malformed(&format!("the body cannot be read at line {line}, column {column}")))
+        }
+        Err(Unreadable::Repeated(key)) => {
+            Err(malformed(&format!("the key {key} stands twice in one object")))
+        }
     }
+}
+
+/// Refuses a body of a declared type that is not JSON. Without a declaration it is taken for JSON
+/// where PostgREST does so, and refused where the type `must` be given.
+pub(crate) fn demand_json(headers: &HeaderMap, must: bool) -> Result<(), Fault> {
+    let given = headers.get(header::CONTENT_TYPE);
+    let kind = given.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") || (given.is_none() && !must) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "json_expected",
+        "the body must be given as application/json",
+    ))
 }

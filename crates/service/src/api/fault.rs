@@ -1,16 +1,20 @@
 //! An error on its way to a caller, and how it looks on each surface.
 //!
 //! Promise: what is shown was written for callers. The database's own words pass only for the codes
-//! whose texts are known to be harmless; everything else is a fixed sentence, and the code goes to
-//! the log under the correlation id. // G34, G36
+//! that our own functions raise (see `database`); everything else is a fixed sentence, and the code
+//! goes to the log under the correlation id. // G34, G36
 
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+mod database;
+
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use orders_core::order::Violation;
-use orders_store::Error;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
+
+/// Says that an answer is the stored one of an earlier request under the same key.
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Which clients a path serves, and so which shape they expect an error in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub struct Content {
     pub facts: Map<String, Value>,
     /// Fields that break rules.
     pub violations: Vec<Violation>,
+    /// Whether this is the stored answer to an earlier request under the same key.
+    pub replayed: bool,
 }
 
 impl Deref for Fault {
@@ -88,15 +94,8 @@ impl Fault {
             hint: None,
             facts: Map::new(),
             violations: Vec::new(),
+            replayed: false,
         }))
-    }
-
-    /// The same under another code and sentence.
-    #[must_use]
-    pub fn renamed(mut self, code: &'static str, message: impl Into<String>) -> Self {
-        self.code = code.into();
-        self.message = message.into();
-        self
     }
 
     /// Adds what to do instead.
@@ -239,88 +238,11 @@ impl IntoResponse for Fault {
             let bearer = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
         }
+        if self.replayed {
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        }
         response.extensions_mut().insert(self);
         response
-    }
-}
-
-/// The HTTP status of a SQLSTATE, as PostgREST has it (contract, section 3).
-pub(crate) fn status_of(sqlstate: &str) -> StatusCode {
-    if let Some(digits) = sqlstate.strip_prefix("PT") {
-        return digits
-            .parse()
-            .ok()
-            .and_then(|number| StatusCode::from_u16(number).ok())
-            .filter(|status| status.as_u16() >= 400)
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    }
-    let number = match sqlstate {
-        "42501" => 403,
-        "42883" | "42P01" => 404,
-        "23505" | "23503" => 409,
-        "25006" => 405,
-        "53400" => 500,
-        _ => match sqlstate.get(..2).unwrap_or_default() {
-            "28" | "0L" | "0P" => 403,
-            "40" | "57" | "55" | "54" | "25" | "XX" => 500,
-            "53" | "08" => 503,
-            _ => 400,
-        },
-    };
-    StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-/// Whether the database's sentence may be shown: raised by our functions, or about a value that the
-/// caller gave, or a fixed text.
-fn is_showable(sqlstate: &str) -> bool {
-    sqlstate == "42501"
-        || ["P0", "PT", "22", "23", "25", "40", "53", "55", "57"]
-            .iter()
-            .any(|class| sqlstate.starts_with(class))
-}
-
-/// The database's sentence without the value that it quotes: a value in the wrong place may be
-/// private. What our own functions raise (22023) quotes nothing.
-fn said(sqlstate: &str, message: &str) -> String {
-    let quoted = message.find(": \"").filter(|_| sqlstate.starts_with("22") && sqlstate != "22023");
-    message[..quoted.unwrap_or(message.len())].to_owned()
-}
-
-const REPEAT: &str = "The outcome of this call is unknown. Repeat it with the same arguments: every function is safe to repeat.";
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Database { code, message, hint, .. } if is_showable(&code) => {
-                let mut fault = Self::new(status_of(&code), code.clone(), said(&code, &message));
-                fault.hint = hint.as_deref().map(str::to_owned);
-                fault
-            }
-            Error::Database { code, .. } => {
-                Self::new(status_of(&code), code, "the database refused the call")
-            }
-            Error::Unreachable { .. } => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "PGRST000",
-                "the database cannot be reached in time",
-            )
-            .hint(REPEAT),
-            Error::TimedOut { .. } => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "57014", "the statement took too long")
-                    .hint(REPEAT)
-            }
-            Error::Interrupted { .. } => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "08006",
-                "the connection to the database broke",
-            )
-            .hint(REPEAT),
-            Error::Inconsistent { .. } | Error::BadGround(_) | Error::Address => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "the service found its database other than it must be",
-            ),
-        }
     }
 }
 
@@ -359,61 +281,6 @@ pub(crate) async fn wrong_verb(method: Method, uri: Uri) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_sqlstate_has_the_status_of_the_contract() {
-        for (code, status) in [
-            ("P0001", 400),
-            ("PT409", 409),
-            ("PT422", 422),
-            ("PTabc", 500),
-            ("PT200", 500),
-            ("42501", 403),
-            ("42883", 404),
-            ("42P01", 404),
-            ("23505", 409),
-            ("23503", 409),
-            ("22P02", 400),
-            ("23502", 400),
-            ("23514", 400),
-            ("25006", 405),
-            ("28000", 403),
-            ("0L000", 403),
-            ("40001", 500),
-            ("40P01", 500),
-            ("57014", 500),
-            ("55P03", 500),
-            ("54000", 500),
-            ("25001", 500),
-            ("XX000", 500),
-            ("53400", 500),
-            ("53300", 503),
-            ("08006", 503),
-        ] {
-            assert_eq!(status_of(code).as_u16(), status, "{code}");
-        }
-    }
-
-    #[test]
-    fn the_words_of_an_unknown_database_error_are_not_shown() {
-        let fault = Fault::from(Error::Database {
-            what: "x",
-            code: "42703".into(),
-            message: "column \"recipient\" does not exist".into(),
-            detail: None,
-            hint: Some("select * from".into()),
-            constraint: None,
-        });
-        let shown = fault.body(Surface::Rest, "c").to_string();
-        assert!(!shown.contains("recipient") && !shown.contains("select"), "{shown}");
-    }
-
-    #[test]
-    fn a_value_that_the_database_quotes_is_cut_off() {
-        let message = "invalid input syntax for type uuid: \"12 Elm Street\"";
-        assert_eq!(said("22P02", message), "invalid input syntax for type uuid");
-        assert_eq!(said("22023", "a rule: \"x\""), "a rule: \"x\"");
-    }
 
     #[test]
     fn each_surface_has_its_own_shape() {

@@ -1,11 +1,14 @@
 //! `GET /openapi.json`: the routes as an OpenAPI 3.1 document, made from the table of routes and from
 //! the same lists of fields that bodies are checked against.
 
-use super::auth::OPEN_PATHS;
+mod schemas;
+
+use super::fault::Surface;
 use super::routes::{self, Route, Takes};
 use super::shape::{Field, Kind};
 use super::v1::list::HOLDS;
 use axum::Json;
+use orders_core::order::rule::{PAYMENT_INTENT_CHARS_MAX, REQUEST_ID_CHARS_MAX};
 use orders_core::state::Status;
 use serde_json::{Map, Value, json};
 
@@ -32,7 +35,7 @@ pub fn document() -> Value {
             "version": "1",
         },
         "paths": paths,
-        "components": {"schemas": schemas(), "responses": responses(), "securitySchemes": {
+        "components": {"schemas": schemas::all(), "headers": headers(), "securitySchemes": {
             "apikey": {"type": "apiKey", "in": "header", "name": "apikey"},
             "bearer": {"type": "http", "scheme": "bearer"},
         }},
@@ -41,32 +44,22 @@ pub fn document() -> Value {
 }
 
 fn operation(route: &Route) -> Value {
-    let open = OPEN_PATHS.contains(&route.path);
     let mut answers = Map::new();
-    for (status, meaning) in route.good {
-        let content = match status {
-            204 => json!({"description": meaning}),
-            _ => json!({"description": meaning, "content": {"application/json": {"schema": {}}}}),
-        };
-        answers.insert(status.to_string(), content);
+    for good in route.good {
+        let mut answer = json!({"description": good.1, "headers": names_of_headers(route, good.0)});
+        if !good.2.is_empty() {
+            answer["content"] = content("application/json", good.2);
+        }
+        answers.insert(good.0.to_string(), answer);
     }
-    let common: &[u16] = match (open, route.takes) {
-        (true, _) => &[],
-        (false, Takes::Nothing | Takes::Anything) => &[401, 403],
-        (false, Takes::Fields(_) | Takes::Arguments) => &[400, 401, 403, 413, 422],
-    };
-    for status in common.iter().chain(route.bad).chain(&[500]) {
-        let refusal = if route.path.starts_with("/rest/") { "PostgrestError" } else { "Problem" };
-        answers.insert(
-            status.to_string(),
-            json!({"$ref": format!("#/components/responses/{refusal}")}),
-        );
+    for status in route.refusals() {
+        answers.insert(status.to_string(), refusal(route, status));
     }
     let mut operation = json!({
         "operationId": route.id, "summary": route.summary, "responses": answers,
         "parameters": parameters(route),
     });
-    if open {
+    if route.is_open() {
         operation["security"] = json!([]);
     }
     let (schema, required) = match route.takes {
@@ -77,6 +70,74 @@ fn operation(route: &Route) -> Value {
     operation["requestBody"] =
         json!({"required": required, "content": {"application/json": {"schema": schema}}});
     operation
+}
+
+/// An answer that refuses or fails, in the shape of its surface.
+fn refusal(route: &Route, status: u16) -> Value {
+    let (kind, schema) = match Surface::of(route.path) {
+        Surface::Rest => ("application/json", "PostgrestError"),
+        Surface::Functions if status == 401 => ("application/json", "FunctionUnauthorized"),
+        Surface::Functions => ("application/json", "FunctionError"),
+        Surface::Problem => ("application/problem+json", "Problem"),
+    };
+    json!({
+        "description": meaning(status),
+        "headers": names_of_headers(route, status),
+        "content": content(kind, schema),
+    })
+}
+
+fn content(kind: &str, schema: &str) -> Value {
+    json!({kind: {"schema": {"$ref": format!("#/components/schemas/{schema}")}}})
+}
+
+/// What a caller may take a status for, before he reads the code.
+fn meaning(status: u16) -> &'static str {
+    match status {
+        400 => "The request cannot be read, or a value has the wrong form.",
+        401 => "No good key.",
+        403 => "Not with this key, or not by this way.",
+        404 => "No such order, or no such function.",
+        405 => "The function changes something: call it with POST.",
+        406 => "Another schema than the shop's, or not exactly one row.",
+        408 => "The body did not arrive in time.",
+        409 => "Refused: what is stored speaks against it. Nothing was overwritten.",
+        413 => "The body is too large.",
+        415 => "The body is not declared as JSON.",
+        422 => "Fields break rules, or the idempotency key was used for another request.",
+        503 => "Not now: the database cannot be reached or is not as it must be. Repeat it.",
+        504 => "No answer in time; what was asked may have been done. Repeat it.",
+        _ => "The service failed; the log has the reason under the correlation id. Repeat it.",
+    }
+}
+
+fn names_of_headers(route: &Route, status: u16) -> Value {
+    let mut names = vec!["x-request-id"];
+    if status == 401 {
+        names.push("WWW-Authenticate");
+    }
+    if route.id == "place_order" {
+        if status < 300 {
+            names.push("Location");
+        }
+        if status < 300 || status == 409 {
+            names.push("Idempotent-Replayed");
+        }
+    }
+    let of = |name: &str| json!({"$ref": format!("#/components/headers/{name}")});
+    names.into_iter().map(|name| (name.to_owned(), of(name))).collect::<Map<_, _>>().into()
+}
+
+fn headers() -> Value {
+    let text = json!({"type": "string"});
+    json!({
+        "x-request-id": {"required": true, "schema": text,
+            "description": "The correlation id: the caller's own when it is a plain one, else ours."},
+        "WWW-Authenticate": {"required": true, "schema": {"const": "Bearer"}},
+        "Location": {"required": true, "schema": text, "description": "Where the order is read."},
+        "Idempotent-Replayed": {"required": false, "schema": {"const": "true"},
+            "description": "This is the stored answer of the first request under the same key."},
+    })
 }
 
 fn parameters(route: &Route) -> Vec<Value> {
@@ -102,6 +163,14 @@ fn parameters(route: &Route) -> Vec<Value> {
         })),
         _ => {}
     }
+    if Surface::of(route.path) == Surface::Rest {
+        all.extend(["Content-Profile", "Accept-Profile"].map(|name| {
+            json!({
+                "name": name, "in": "header", "required": false, "schema": text,
+                "description": "The shop's schema, when it is named.",
+            })
+        }));
+    }
     all
 }
 
@@ -117,7 +186,13 @@ fn object(fields: &[Field]) -> Value {
 fn schema(kind: Kind) -> Value {
     match kind {
         Kind::Text => json!({"type": "string"}),
-        Kind::Line(most) => json!({"type": "string", "minLength": 1, "maxLength": most}),
+        Kind::Line(least, most) => json!({"type": "string", "minLength": least, "maxLength": most}),
+        Kind::PaymentIntent => json!({
+            "type": "string", "pattern": "^pi_[A-Za-z0-9_]+$", "maxLength": PAYMENT_INTENT_CHARS_MAX,
+        }),
+        Kind::RequestId => json!({
+            "type": "string", "pattern": "^[!-~]+$", "maxLength": REQUEST_ID_CHARS_MAX,
+        }),
         Kind::Whole => json!({"type": "integer", "format": "int64"}),
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Word(words) => json!({"enum": words}),
@@ -126,44 +201,9 @@ fn schema(kind: Kind) -> Value {
     }
 }
 
-fn schemas() -> Value {
-    let text = json!({"type": "string"});
-    let maybe = json!({"type": ["string", "null"]});
-    json!({
-        "Problem": {
-            "type": "object", "description": "RFC 9457, with a code to branch on.",
-            "required": ["type", "title", "status", "detail", "code", "correlation_id"],
-            "properties": {
-                "type": text, "title": text, "status": {"type": "integer"}, "detail": text, "code": text,
-                "hint": text, "correlation_id": text,
-                "violations": {"type": "array", "items": {
-                    "type": "object", "required": ["field", "rule"],
-                    "properties": {"field": text, "rule": text},
-                }},
-            },
-        },
-        "PostgrestError": {
-            "type": "object", "required": ["code", "message", "details", "hint"],
-            "properties": {"code": text, "message": text, "details": maybe, "hint": maybe},
-        },
-    })
-}
-
-fn responses() -> Value {
-    let of = |kind: &str, name: &str| {
-        json!({
-            "description": "Refused or failed; the status and the code say why.",
-            "content": {kind: {"schema": {"$ref": format!("#/components/schemas/{name}")}}},
-        })
-    };
-    json!({
-        "Problem": of("application/problem+json", "Problem"),
-        "PostgrestError": of("application/json", "PostgrestError"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::auth::OPEN_PATHS;
     use super::*;
     use std::collections::BTreeSet;
 
@@ -182,6 +222,27 @@ mod tests {
         }
         assert_eq!(routes, written);
         assert_eq!(routes.len(), routes::all().len(), "a verb of a path stands once");
+    }
+
+    #[test]
+    fn every_reference_of_the_document_leads_somewhere() {
+        fn references(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(fields) => {
+                    found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                    fields.values().for_each(|value| references(value, found));
+                }
+                Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+                _ => {}
+            }
+        }
+        let (document, mut found) = (document(), Vec::new());
+        references(&document, &mut found);
+        assert!(found.len() > 100);
+        for reference in found {
+            let target = document.pointer(reference.trim_start_matches('#'));
+            assert!(target.is_some_and(Value::is_object), "{reference}");
+        }
     }
 
     #[test]

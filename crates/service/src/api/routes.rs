@@ -1,9 +1,12 @@
 //! The table of routes. Router and OpenAPI document are made of it, so neither can know a route that
 //! the other does not.
 
+use super::auth::OPEN_PATHS;
+use super::fault::Surface;
 use super::shape::{Field, ORDER};
 use super::{Shared, functions, health, openapi, ready, rest, v1};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a route takes as its body.
@@ -25,14 +28,14 @@ pub(crate) struct Route {
     pub(crate) id: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) takes: Takes,
-    /// The statuses of good answers, with what they mean.
-    pub(crate) good: &'static [(u16, &'static str)],
-    /// The statuses of refusals that a caller must expect, beside those of every route.
+    pub(crate) good: &'static [Good],
+    /// The statuses of refusals that a caller must expect, beside those that its kind has anyway.
     pub(crate) bad: &'static [u16],
     pub(crate) handler: fn() -> MethodRouter<Arc<Shared>>,
 }
 
-const OK: &[(u16, &str)] = &[(200, "Done, or read.")];
+/// A good answer: its status, what it means, and the name of its body's schema.
+pub(crate) struct Good(pub(crate) u16, pub(crate) &'static str, pub(crate) &'static str);
 
 impl Route {
     const fn new(
@@ -41,7 +44,7 @@ impl Route {
         id: &'static str,
         handler: fn() -> MethodRouter<Arc<Shared>>,
     ) -> Self {
-        Self { verb, path, id, summary: "", takes: Takes::Nothing, good: OK, bad: &[], handler }
+        Self { verb, path, id, summary: "", takes: Takes::Nothing, good: &[], bad: &[], handler }
     }
 
     const fn says(self, summary: &'static str) -> Self {
@@ -52,8 +55,33 @@ impl Route {
         Self { takes, ..self }
     }
 
-    const fn answers(self, good: &'static [(u16, &'static str)], bad: &'static [u16]) -> Self {
+    const fn answers(self, good: &'static [Good], bad: &'static [u16]) -> Self {
         Self { good, bad, ..self }
+    }
+
+    /// Whether anybody may call it.
+    pub(crate) fn is_open(&self) -> bool {
+        OPEN_PATHS.contains(&self.path)
+    }
+
+    /// Every status that refuses or fails here.
+    pub(crate) fn refusals(&self) -> BTreeSet<u16> {
+        let surface = Surface::of(self.path);
+        let mut all: BTreeSet<u16> = self.bad.iter().copied().chain([500]).collect();
+        if !self.is_open() {
+            all.extend([401, 403, 503, 504]);
+        }
+        if surface == Surface::Rest {
+            // Another schema than the shop's.
+            all.insert(406);
+        }
+        if matches!(self.takes, Takes::Fields(_) | Takes::Arguments) {
+            all.extend([400, 408, 413]);
+        }
+        if matches!(self.takes, Takes::Fields(_)) && surface == Surface::Problem {
+            all.insert(422);
+        }
+        all
     }
 }
 
@@ -69,11 +97,14 @@ pub(crate) fn all() -> Vec<Route> {
 fn open() -> [Route; 3] {
     [
         Route::new("get", "/health", "health", || get(health::get))
-            .says("Whether this process serves."),
+            .says("Whether this process serves.")
+            .answers(&[Good(200, "It serves.", "Health")], &[]),
         Route::new("get", "/ready", "ready", || get(ready::get))
             .says("Whether the database can be reached and is as it must be.")
-            .answers(OK, &[503]),
-        Route::new("get", "/openapi.json", "openapi", || get(openapi::get)).says("This document."),
+            .answers(&[Good(200, "It is.", "Ready")], &[503]),
+        Route::new("get", "/openapi.json", "openapi", || get(openapi::get))
+            .says("This document.")
+            .answers(&[Good(200, "An OpenAPI document.", "Document")], &[]),
     ]
 }
 
@@ -82,11 +113,9 @@ const REFUSED: &str = "Refused: the status of an order is changed by functions o
 fn supabase() -> [Route; 8] {
     const TABLE: &str = "/rest/v1/orders";
     const RPC: &str = "/rest/v1/rpc/{function}";
+    const VALUE: &str = "The function's value.";
     let refuse = |verb, id, handler| {
-        Route::new(verb, TABLE, id, handler)
-            .says(REFUSED)
-            .takes(Takes::Anything)
-            .answers(&[], &[403])
+        Route::new(verb, TABLE, id, handler).says(REFUSED).takes(Takes::Anything)
     };
     [
         Route::new("post", "/functions/v1/process-zma-order", "process_zma_order", || {
@@ -96,8 +125,8 @@ fn supabase() -> [Route; 8] {
         .takes(Takes::Fields(functions::process_zma_order::FIELDS))
         .answers(
             &[
-                (200, "The provider has it, or another worker is submitting it."),
-                (202, "Unknown, or waiting: tried again at retry_at."),
+                Good(200, "The provider has it, or another worker is submitting it.", "Driven"),
+                Good(202, "Unknown, or waiting: tried again at retry_at.", "Driven"),
             ],
             &[404, 409],
         ),
@@ -105,12 +134,12 @@ fn supabase() -> [Route; 8] {
             .says("Call a function with named arguments, as PostgREST does.")
             .takes(Takes::Arguments)
             .answers(
-                &[(200, "The function's value."), (204, "The function answers nothing.")],
-                &[404, 409],
+                &[Good(200, VALUE, "Value"), Good(204, "The function answers nothing.", "")],
+                &[404, 409, 415, 422],
             ),
         Route::new("get", RPC, "read_function", || get(rest::rpc::get))
             .says("Call a function that does not write, with its arguments in the query.")
-            .answers(OK, &[404, 405]),
+            .answers(&[Good(200, VALUE, "Value")], &[400, 404, 405]),
         Route::new("get", TABLE, "no_table", || get(rest::orders::read))
             .says("Refused: orders are read at /v1/orders.")
             .answers(&[], &[404]),
@@ -127,29 +156,34 @@ fn orders() -> [Route; 5] {
             .says("Place an order, once per order number and once per Idempotency-Key.")
             .takes(Takes::Fields(ORDER))
             .answers(
-                &[(201, "Placed."), (200, "It stood already, with the same content.")],
+                &[
+                    Good(201, "Placed.", "Placed"),
+                    Good(200, "It stood already, with the same content.", "Placed"),
+                ],
                 &[409, 415],
             ),
         Route::new("get", "/v1/orders", "list_orders", || get(v1::list::get))
-            .says("A page of orders, newest first."),
+            .says("A page of orders, newest first.")
+            .answers(&[Good(200, "The page; next is the following one's after.", "Page")], &[422]),
         Route::new("get", "/v1/orders/{order}", "show_order", || get(v1::show::get))
             .says("One order by id or number.")
-            .answers(OK, &[404]),
+            .answers(&[Good(200, "The order.", "Order")], &[400, 404]),
         Route::new("get", "/v1/orders/{order}/history", "order_history", || get(v1::history::get))
             .says("What happened to one order.")
-            .answers(OK, &[404]),
+            .answers(&[Good(200, "Its events, the first one first.", "History")], &[400, 404]),
         Route::new("post", "/v1/recover", "recover_orders", || post(v1::recover::post))
             .says("Make every submission that nobody looks after due again.")
-            .takes(Takes::Fields(v1::recover::FIELDS)),
+            .takes(Takes::Fields(v1::recover::FIELDS))
+            .answers(&[Good(200, "What was found.", "Recovered")], &[]),
     ]
 }
 
-fn decisions() -> [Route; 5] {
+fn decisions() -> [Route; 6] {
     let decision = |path, id, summary, fields, handler| {
         Route::new("post", path, id, handler)
             .says(summary)
             .takes(Takes::Fields(fields))
-            .answers(OK, &[404, 409])
+            .answers(&[Good(200, "Done, now or before.", "Decided")], &[404, 409])
     };
     [
         decision(
@@ -179,6 +213,13 @@ fn decisions() -> [Route; 5] {
             "End an order of which nothing was sent.",
             v1::cancel::FIELDS,
             || post(v1::cancel::post),
+        ),
+        decision(
+            "/v1/orders/{order}/resolve",
+            "resolve_order",
+            "Decide about an order that waits for a person.",
+            v1::resolve::FIELDS,
+            || post(v1::resolve::post),
         ),
         decision(
             "/v1/orders/{order}/payment",

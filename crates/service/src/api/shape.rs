@@ -5,7 +5,7 @@
 //! in the same breath; a body with a violation is never used for anything else.
 
 use super::fault::Fault;
-use orders_core::order::{NewOrder, Violation};
+use orders_core::order::{NewOrder, Violation, rule};
 use serde_json::{Map, Value, json};
 
 /// The most violations that are listed.
@@ -16,8 +16,12 @@ const LISTED_MAX: usize = 100;
 pub(crate) enum Kind {
     /// Any text; its content has rules of its own.
     Text,
-    /// A text of 1 to so many characters.
-    Line(usize),
+    /// A line of so many to so many characters.
+    Line(usize, usize),
+    /// Stripe's id of a PaymentIntent.
+    PaymentIntent,
+    /// The provider's id of a request.
+    RequestId,
     /// A whole number.
     Whole,
     /// True or false.
@@ -48,7 +52,7 @@ pub(crate) const ORDER: &[Field] = &[
     Field("is_gift", Kind::Flag, false),
     Field("gift_message", TEXT, false),
     Field("recipient", Kind::Object(RECIPIENT), true),
-    Field("payment_intent", TEXT, false),
+    Field("payment_intent", Kind::PaymentIntent, false),
 ];
 const ITEM: &[Field] = &[
     Field("product_id", TEXT, true),
@@ -136,7 +140,7 @@ fn object(body: &mut Map<String, Value>, fields: &[Field], at: &str, found: &mut
             }
             None => {}
             Some(value) => {
-                if let Some(rule) = fault(value, *kind) {
+                if let Some(rule) = fault(name, value, *kind) {
                     add(name, rule);
                     *value = stand_in(*kind);
                 }
@@ -177,20 +181,25 @@ fn list(rows: &mut [Value], inner: &[Field], at: &str, found: &mut Vec<Violation
     }
 }
 
-/// The rule of form that a value breaks.
-fn fault(value: &Value, kind: Kind) -> Option<String> {
+/// The rule of form that the value of a field breaks.
+fn fault(name: &str, value: &Value, kind: Kind) -> Option<String> {
     match (kind, value) {
         (Kind::Text, Value::String(_))
         | (Kind::Flag, Value::Bool(_))
         | (Kind::Object(_), Value::Object(_))
         | (Kind::List(_), Value::Array(_)) => None,
-        (Kind::Line(most), Value::String(text)) => {
-            let fits = (1..=most).contains(&text.chars().count()) && !text.contains('\0');
-            (!fits).then(|| format!("must have 1 to {most} characters"))
+        (Kind::Line(least, most), Value::String(text)) => line_fault(text, least, most),
+        (Kind::PaymentIntent, Value::String(text)) => {
+            rule::payment_intent(name, text).err().map(|one| one.rule)
+        }
+        (Kind::RequestId, Value::String(text)) => {
+            rule::request_id(name, text).err().map(|one| one.rule)
         }
         (Kind::Whole, Value::Number(number)) if number.is_i64() => None,
         (Kind::Word(words), Value::String(word)) if words.contains(&word.as_str()) => None,
-        (Kind::Text | Kind::Line(_), _) => Some("must be a text".to_owned()),
+        (Kind::Text | Kind::Line(..) | Kind::PaymentIntent | Kind::RequestId, _) => {
+            Some("must be a text".to_owned())
+        }
         (Kind::Whole, _) => Some("must be a whole number".to_owned()),
         (Kind::Flag, _) => Some("must be true or false".to_owned()),
         (Kind::Word(words), _) => Some(format!("must be one of {}", words.join(", "))),
@@ -199,9 +208,18 @@ fn fault(value: &Value, kind: Kind) -> Option<String> {
     }
 }
 
+fn line_fault(text: &str, least: usize, most: usize) -> Option<String> {
+    // Blanks say nothing: they do not count for the least, but for the most.
+    if text.trim().chars().count() < least || text.chars().count() > most {
+        return Some(format!("must have {least} to {most} characters"));
+    }
+    (!rule::is_one_line(text))
+        .then(|| "must not contain line breaks or other control characters".to_owned())
+}
+
 fn stand_in(kind: Kind) -> Value {
     match kind {
-        Kind::Text | Kind::Line(_) => json!("x"),
+        Kind::Text | Kind::Line(..) | Kind::PaymentIntent | Kind::RequestId => json!("x"),
         Kind::Whole => json!(1),
         Kind::Flag => json!(false),
         Kind::Word(words) => json!(words.first()),
@@ -308,6 +326,19 @@ mod tests {
             o["items"][11]["quantity"] = json!(0);
         });
         assert_eq!(fields, ["items[1]", "items[11].quantity"]);
+    }
+
+    #[test]
+    fn a_line_has_its_length_in_characters_that_say_something() {
+        let fields = [Field("note", Kind::Line(3, 5), false)];
+        let fits = |note: &str| {
+            let mut body = Map::from_iter([("note".to_owned(), json!(note))]);
+            check(&mut body, &fields).is_ok()
+        };
+        assert!(fits("abc") && fits("äöüß!"));
+        for note in ["ab", "ab   ", "abcdef", "a\0bc", "ab\nc", "abcd  "] {
+            assert!(!fits(note), "{note:?}");
+        }
     }
 
     #[test]

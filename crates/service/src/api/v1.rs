@@ -9,6 +9,7 @@ pub(crate) mod list;
 pub(crate) mod payment;
 pub(crate) mod recover;
 pub(crate) mod release;
+pub(crate) mod resolve;
 pub(crate) mod show;
 
 use crate::api::auth::Caller;
@@ -20,9 +21,11 @@ use axum::body::Body;
 use serde_json::{Map, Value, json};
 
 /// Who acts, when the caller acts for somebody: it goes into the history.
-const ACTOR: Field = Field("actor", Kind::Line(200), false);
+const ACTOR: Field = Field("actor", Kind::Line(1, 200), false);
 /// Why, in the person's own words.
-const NOTE: Field = Field("note", Kind::Line(300), false);
+const REASON: Field = Field("reason", Kind::Line(1, 300), false);
+/// The same, beside a reason that is one of a list.
+const NOTE: Field = Field("note", Kind::Line(1, 300), false);
 
 /// A decision about one order: the fields that its body may have, and how they become the door's
 /// arguments.

@@ -31,6 +31,12 @@ use std::process::ExitCode;
 
 /// Measure the way of an order with all guards on, beside a hand-written floor.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  atomic-orders bench                                        some minutes, on a machine with nothing else to do
+  atomic-orders bench --orders 500 --rounds 1 --pending 0    a quick look
+  atomic-orders bench --json > figures.json
+
+What it measures and how to read it: docs/BENCH.md.")]
 pub struct Bench {
     /// Orders of each run.
     #[arg(long, default_value_t = 5000)]

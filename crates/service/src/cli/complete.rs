@@ -1,6 +1,7 @@
 //! `complete`: an operator's word that an order is finished.
 
 use super::door;
+use super::given;
 use super::output::{actor, cell};
 use crate::app::DatabaseArgs;
 use clap::Args;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   atomic-orders complete 1001 --reason 'delivered, the carrier says'
-  atomic-orders complete 1001 --request-id 4f6c… --reason 'found in the provider''s list'
+  atomic-orders complete 1001 --request-id 4f6c… --reason 'found in the list of the provider'
 
 Exit code 3: refused (a worker is at it, another request id is known, nothing was bought …).")]
 pub struct Complete {
@@ -19,10 +20,10 @@ pub struct Complete {
     #[arg(value_name = "ID|NUMBER")]
     order: String,
     /// The request id that was found at the provider.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = given::request_id)]
     request_id: Option<String>,
-    /// Why; it stays in the history.
-    #[arg(long, value_name = "TEXT")]
+    /// Why, in 1 to 300 characters; it stays in the history.
+    #[arg(long, value_name = "TEXT", value_parser = given::reason)]
     reason: Option<String>,
     /// The function's answer as one JSON document.
     #[arg(long)]

@@ -9,23 +9,32 @@ mod proof;
 mod worker;
 
 use super::NOT_GOOD;
-use crate::app::{Database, DatabaseArgs};
+use super::output::{say, say_json, tell};
+use super::work::stop_on_signal;
+use crate::app::{Database, DatabaseArgs, SANDBOX};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use orders_sandbox::{Faults, Options, Running, World};
 use orders_store::{Store, read, schema};
 use serde_json::Value;
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use worker::Worker;
 
 /// Real invoices, a lying provider, a killed engine, and the proof that each was bought once.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  atomic-orders demo                         the proof, in a temporary folder
+  atomic-orders demo --seed 4711 --kills 9   other faults, and more kills
+  atomic-orders demo --json | jq .duplicates
+
+Exit code 3: the proof does not hold.")]
 pub struct Demo {
     /// Where the database and the ledgers are kept; default: a temporary folder, removed at the end.
     #[arg(long, value_name = "FOLDER")]
-    data_dir: Option<std::path::PathBuf>,
+    data_dir: Option<PathBuf>,
     /// Which PostgreSQL to run: automatic, installed, carried, or a folder of programs.
     #[arg(long, default_value = "automatic", value_name = "WHICH")]
     postgres: orders_embedded::Source,
@@ -44,60 +53,83 @@ pub struct Demo {
 const LIMIT: Duration = Duration::from_mins(10);
 
 impl Demo {
-    /// Runs the demonstration; succeeds only if everything holds.
+    /// Runs the demonstration; succeeds only if everything holds. However it ends, nothing that it
+    /// started is left: neither process nor, unless it failed, a temporary folder.
     pub async fn run(self, seed: [u8; 32]) -> anyhow::Result<ExitCode> {
+        let stop = stop_on_signal()?;
         let folder = Folder::make(self.data_dir.clone(), seed)?;
-        self.say("Starting a PostgreSQL of our own …");
+        let outcome = tokio::select! {
+            outcome = self.prove(&folder.path) => outcome,
+            () = stop.cancelled() => {
+                folder.remove();
+                anyhow::bail!("stopped before the end; nothing was proved");
+            }
+        };
+        match &outcome {
+            Ok(_) => folder.remove(),
+            Err(_) => tell(format!("What it did is kept in {}.", folder.path.display())),
+        }
+        outcome
+    }
+
+    async fn prove(&self, folder: &Path) -> anyhow::Result<ExitCode> {
+        self.tell("Starting a PostgreSQL of our own …")?;
         let database = DatabaseArgs {
             database_url: None,
             migrate_database_url: None,
             database_ca: None,
             schema: "public".into(),
-            data_dir: Some(folder.path.join("database")),
+            data_dir: Some(folder.join("database")),
             postgres: self.postgres.clone(),
         }
         .open()
         .await?;
-        self.say(&format!("  {}", database.describe()));
+        self.tell(&format!("  {}", database.describe()))?;
         let admin = database.admin()?;
         schema::install(&admin).await?;
         hurry(&admin).await?;
-        let partners = partners(&folder.path, self.seed).await?;
-        self.say(&format!(
+        // In the data folder they say whose shop it is: no real provider will buy for it.
+        let partners = partners(folder.join("database").join(SANDBOX), self.seed).await?;
+        self.tell(&format!(
             "Sandbox partners with faults (seed {}) at {}",
             self.seed,
             partners.base_url()
-        ));
+        ))?;
         let store = database.app(16)?;
         let shop = invoices::place_and_pay(&store, &partners.world).await?;
-        self.say(&format!(
+        self.tell(&format!(
             "Real invoices: {} read, {} accepted and paid, {} rejected ({})",
             shop.read,
             shop.accepted(),
             shop.rejected,
             shop.reasons
-        ));
+        ))?;
         let kills = self.drive(&database, &store, &partners, shop.accepted()).await?;
         let proof = proof::gather(&store, &partners.world, &shop, kills).await?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&proof.json())?);
+            say_json(&proof.json())?;
         } else {
-            println!("{}", proof.table());
+            say(proof.table())?;
+            say(proof.verdict())?;
         }
         partners.stop().await;
         database.close().await?;
-        folder.remove();
-        Ok(if proof.holds(self.kills) { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })
+        Ok(if proof.holds() { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })
     }
 
-    /// Runs the engine as a child, kills it on the way, and waits until nothing is under way.
+    /// Runs the engine as a child, kills it on the way, and waits until nothing is under way. Gives how
+    /// often it was killed, and how often it should have been: never, when all had ended before.
     async fn drive(
         &self,
         database: &Database,
         store: &Store,
         partners: &Running,
         orders: usize,
-    ) -> anyhow::Result<u32> {
+    ) -> anyhow::Result<(u32, u32)> {
+        if ended(&read::health(store).await?) >= orders as u64 {
+            self.tell("All orders of this folder had ended before; nothing is left to kill for.")?;
+            return Ok((0, 0));
+        }
         let bar = progress(orders as u64, self.json);
         let begun = Instant::now();
         let mut worker = Worker::start(database.app_address(), partners)?;
@@ -113,10 +145,16 @@ impl Demo {
             {
                 worker.kill().await?;
                 kills += 1;
-                bar.println(format!(
-                    "  SIGKILL to the engine ({kills} of {}), and a new one",
+                let word = format!(
+                    "  SIGKILL to the engine ({kills} of {}) at {done} of {orders} ended, and a new one",
                     self.kills
-                ));
+                );
+                // A hidden bar prints nothing.
+                if bar.is_hidden() {
+                    self.tell(&word)?;
+                } else {
+                    bar.println(word);
+                }
                 worker = Worker::start(database.app_address(), partners)?;
             }
             if done >= orders as u64 {
@@ -132,16 +170,17 @@ impl Demo {
         }
         bar.finish_and_clear();
         worker.stop().await?;
-        self.say(&format!("All orders ended after {:.1} s.", begun.elapsed().as_secs_f64()));
-        Ok(kills)
+        self.tell(&format!("All orders ended after {:.1} s.", begun.elapsed().as_secs_f64()))?;
+        Ok((kills, self.kills))
     }
 
-    fn say(&self, text: &str) {
+    /// What goes on: for people beside the proof, and out of the way of programs.
+    fn tell(&self, text: &str) -> anyhow::Result<()> {
         if self.json {
-            eprintln!("{text}");
-        } else {
-            println!("{text}");
+            tell(text);
+            return Ok(());
         }
+        say(text)
     }
 }
 
@@ -160,10 +199,9 @@ pub(crate) async fn hurry(admin: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn partners(folder: &std::path::Path, seed: u64) -> anyhow::Result<Running> {
-    let ledger = folder.join("ledgers");
-    std::fs::create_dir_all(&ledger)?;
-    let mut options = Options { ledger_folder: Some(ledger), ..Options::default() };
+async fn partners(ledgers: PathBuf, seed: u64) -> anyhow::Result<Running> {
+    std::fs::create_dir_all(&ledgers)?;
+    let mut options = Options { ledger_folder: Some(ledgers), ..Options::default() };
     options.zinc.faults =
         Faults { seed, buy_late_ms: 800, slow_ms: 100, outage_calls: 3, ..Faults::demo() };
     options.zinc.seed = seed;
@@ -206,12 +244,12 @@ fn progress(orders: u64, quiet: bool) -> ProgressBar {
 
 /// The demonstration's folder: given and kept, or temporary and removed.
 struct Folder {
-    path: std::path::PathBuf,
+    path: PathBuf,
     temporary: bool,
 }
 
 impl Folder {
-    fn make(given: Option<std::path::PathBuf>, seed: [u8; 32]) -> anyhow::Result<Self> {
+    fn make(given: Option<PathBuf>, seed: [u8; 32]) -> anyhow::Result<Self> {
         let temporary = given.is_none();
         let path = given.unwrap_or_else(|| {
             let name = format!(
@@ -224,10 +262,10 @@ impl Folder {
         Ok(Self { path, temporary })
     }
 
-    fn remove(self) {
+    fn remove(&self) {
         if self.temporary {
             // A folder that stays behind in the temporary folder harms nobody.
-            let _ = std::fs::remove_dir_all(self.path);
+            let _ = std::fs::remove_dir_all(&self.path);
         }
     }
 }

@@ -1,17 +1,17 @@
 //! `doctor`: what is wrong with an installation, in plain words, each with what to do about it.
 //!
-//! Promise: it changes nothing in a database of yours; it never shows a secret; whatever cannot be
+//! Promise: it changes nothing and makes nothing; it never shows a secret; whatever cannot be
 //! found out is itself said. Exit code 3 when something is wrong.
 
 mod judge;
 
 use super::NOT_GOOD;
-use super::output::{Paint, painted, plain, say, say_json};
+use super::output::{Paint, is_given, painted, plain, say, say_json};
 use crate::api::WallClock;
 use crate::app::{Database, DatabaseArgs};
 use clap::Args;
 use judge::{Level, Word};
-use orders_store::{Error, Store, ground, read, schema, verify};
+use orders_store::{Error, Store, ground, read, schema, settings_rules, verify};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -34,8 +34,8 @@ pub struct Doctor {
 impl Doctor {
     /// Looks at everything and says what was found.
     pub async fn run(self, clock: WallClock) -> anyhow::Result<ExitCode> {
-        let mut words = judge::configuration(|name| std::env::var_os(name).is_some());
-        match self.database.join().await {
+        let mut words = judge::configuration(is_given);
+        match self.database.existing().await {
             Ok(database) => {
                 words.extend(self.look(&database, &clock).await);
                 database.close().await?;
@@ -54,9 +54,11 @@ impl Doctor {
 
     async fn look(&self, database: &Database, clock: &WallClock) -> Vec<Word> {
         let mut words = vec![Word::good("database", format!("This is {}.", database.describe()))];
-        // Our own database brings its tables along, as every other command does.
-        if let Err(error) = database.prepare().await {
+        if database.data_dir().is_some()
+            && let Err(error) = database.check_version().await
+        {
             words.push(Word::bad("schema", format!("{error:#}"), ""));
+            return words;
         }
         let store = match database.app(2) {
             Ok(store) => store,
@@ -81,13 +83,13 @@ impl Doctor {
                 return words;
             }
         }
-        words.extend(shop(&store).await);
+        words.extend(shop(&store, database.is_sandbox()).await);
         words
     }
 }
 
 /// The ground, the schema and the state of the shop.
-async fn shop(store: &Store) -> Vec<Word> {
+async fn shop(store: &Store, is_sandbox: bool) -> Vec<Word> {
     let mut words = match schema::ground_faults(store).await {
         Ok(faults) if faults.is_empty() => {
             vec![Word::good(
@@ -107,34 +109,70 @@ async fn shop(store: &Store) -> Vec<Word> {
         "schema",
         format!("Schema {} is as this release needs it.", store.schema()),
     ));
-    match schema::drift(store).await {
-        Ok(drift) if drift.is_empty() => {
-            words.push(Word::good("functions", "All protected functions are as released."));
-        }
-        Ok(drift) => words.extend(drift.into_iter().map(|one| {
-            let sentence = format!("The protected function {one}.");
-            Word::bad(
-                "functions",
-                sentence,
-                "Find out who changed it; `atomic-orders migrate` puts it back.",
-            )
-        })),
-        Err(error) => words.push(failed("functions", &error)),
+    words.extend(installed(store).await);
+    match settings_rules::faults(store).await {
+        Ok(faults) => words.extend(judge::settings(faults, is_sandbox)),
+        Err(error) => words.push(failed("settings", &error)),
     }
     match read::health(store).await {
         Ok(health) => words.extend(judge::health(&health)),
         Err(error) => words.push(failed("health", &error)),
     }
-    match verify::dangerous_roles(store).await {
-        Ok(roles) if roles.is_empty() => {}
-        Ok(roles) => words.push(Word::note(
-            "roles",
-            format!("These roles can break the rules by force: {}.", roles.join(", ")),
-            "Give them to people only, never to a program.",
-        )),
-        Err(error) => words.push(failed("roles", &error)),
+    words.extend(roles(store).await);
+    words
+}
+
+/// What was installed, against what stands.
+async fn installed(store: &Store) -> Vec<Word> {
+    const REMEDY: &str =
+        "Find out who changed it; `atomic-orders migrate` puts it back, or says why it cannot.";
+    let mut words = match schema::drift(store).await {
+        Ok(drift) if drift.is_empty() => vec![Word::good(
+            "functions",
+            "All protected functions are as released. So are tables, guards, indexes and grants.",
+        )],
+        Ok(drift) => {
+            let bad = |one: String| Word::bad("installation", format!("The {one}."), REMEDY);
+            drift.into_iter().map(bad).collect()
+        }
+        Err(error) => vec![failed("functions", &error)],
+    };
+    match schema::additions(store).await {
+        Ok(added) if added.is_empty() => {}
+        Ok(added) => {
+            const SHOWN_MAX: usize = 12;
+            let more = added.len().saturating_sub(SHOWN_MAX);
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            let list = added.into_iter().take(SHOWN_MAX).collect::<Vec<_>>().join(", ");
+            let sentence =
+                format!("Schema {} holds what no release made: {list}{more}.", store.schema());
+            words.push(Word::note(
+                "additions",
+                sentence,
+                "The shop's functions do not look for it; know whose it is.",
+            ));
+        }
+        Err(error) => words.push(failed("additions", &error)),
     }
     words
+}
+
+/// Who could break the rules by force, each with a sentence.
+async fn roles(store: &Store) -> Vec<Word> {
+    match verify::dangerous_roles(store).await {
+        Ok(dangers) => dangers
+            .into_iter()
+            .map(|danger| {
+                let sentence = format!("By force: {}.", danger.sentence);
+                Word::note(
+                    "roles",
+                    sentence,
+                    "Give such a role to people only, never to a program.",
+                )
+            })
+            .collect(),
+        Err(error) => vec![failed("roles", &error)],
+    }
 }
 
 /// What could not be found out.

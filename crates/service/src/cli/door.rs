@@ -4,8 +4,8 @@
 //! that was not.
 
 use super::NOT_GOOD;
-use super::output::{cell, say, say_json, tell};
-use anyhow::{Context, bail};
+use super::output::{cell, plain, say, say_json, tell};
+use anyhow::{Context, anyhow, bail};
 use orders_store::{Store, door, read};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -20,12 +20,15 @@ pub async fn call(store: &Store, name: &str, args: Value) -> anyhow::Result<Valu
     Ok(door::call(store, door, &args, &json!({})).await?.value)
 }
 
-/// The id of an order that was named by id or by number.
+/// The id of an order that was named by id or by number; an id goes before a number.
 pub async fn id_of(store: &Store, id_or_number: &str) -> anyhow::Result<String> {
-    match read::order(store, id_or_number).await? {
-        Some(order) => Ok(cell(&order["id"])),
-        None => bail!("there is no order with the id or number {id_or_number:?}"),
-    }
+    let id = read::id_of(store, id_or_number).await?;
+    id.map(|id| id.to_string()).ok_or_else(|| no_order(id_or_number))
+}
+
+/// What is said when nothing was found.
+pub fn no_order(id_or_number: &str) -> anyhow::Error {
+    anyhow!("there is no order with the id or number {:?}", plain(id_or_number))
 }
 
 /// Says what a function answered: `done` makes the sentence of a success.

@@ -13,7 +13,7 @@ use super::output::{actor, byte_bar};
 use super::work::stop_on_signal;
 use crate::app::DatabaseArgs;
 use crate::import::{Format, ImportError, Options, ProductMap, recipient};
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -21,7 +21,7 @@ use feed::Source;
 use orders_core::money::Currency;
 use orders_core::order::Retailer;
 use placing::Placing;
-use rejects::RejectsFile;
+use rejects::{RejectsFile, same_file};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ order_number, kind, reason. Correct the orders and import again: what stands is 
 
 Exit code 3: some orders were not placed. Exit code 1: stopped before the end; run it again.")]
 pub struct Import {
-    /// The file; `-` reads standard input (jsonl only).
+    /// The file; `-` reads standard input. That and pipes are for jsonl only: a table is read twice.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What stands in the file.
@@ -62,7 +62,8 @@ pub struct Import {
     /// From stock codes to product ids: a CSV file, or `identity` (online-retail).
     #[arg(long, value_name = "FILE|identity", help_heading = "What online-retail does not say")]
     product_map: Option<PathBuf>,
-    /// Where rejects go; default: the file's name with `.rejects.jsonl`.
+    /// Where rejects go; default: the file's name with `.rejects.jsonl`, and for what comes through
+    /// a pipe `stdin.rejects.jsonl` in this folder.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// The summary as one JSON document.
@@ -89,12 +90,8 @@ impl Import {
     /// Reads, places, and says what became of it.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let source = self.source()?;
-        let mut rejects = RejectsFile::new(self.rejects_path(), self.rejects.is_none());
-        ensure!(
-            !same_file(&self.file, rejects.path()),
-            "--rejects names the file that is imported; choose another"
-        );
-        let (database, store) = self.database.shop(placing::AT_ONCE + 2).await?;
+        let mut rejects = self.rejects_file()?;
+        let (database, store) = self.database.shop_or_new(placing::AT_ONCE + 2).await?;
         let stop = stop_on_signal()?;
         let bar = byte_bar(source.length);
         let file = source.name.clone();
@@ -120,20 +117,38 @@ impl Import {
 
     /// Everything that can be wrong before the first order, before the database is touched.
     fn source(&self) -> anyhow::Result<Source> {
-        if self.file == Path::new("-") && self.format != Format::Jsonl {
-            let message = "standard input can be read once only, and a table is read twice; write it \
-                           to a file first\n";
-            clap::Error::raw(ErrorKind::ValueValidation, message).exit();
+        if self.format != Format::Jsonl && Source::is_piped(&self.file) {
+            let file = self.file.display();
+            misuse(&format!(
+                "{file} is not a regular file: it can be read once only, and a table is read twice; \
+                 write it to a file first"
+            ));
         }
         match self.options().and_then(|options| Source::new(&self.file, self.format, options)) {
             Err(error) => match error.downcast_ref() {
-                Some(ImportError::Flag { .. }) => {
-                    clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n")).exit()
-                }
+                Some(ImportError::Flag { .. }) => misuse(&error.to_string()),
                 _ => Err(error),
             },
             source => source,
         }
+    }
+
+    /// The rejects file, open, unless it is a file that is read.
+    fn rejects_file(&self) -> anyhow::Result<RejectsFile> {
+        let path = self.rejects_path();
+        let inputs = [
+            ("the file that is imported", Some(&self.file)),
+            ("the file of --recipient", self.recipient.as_ref()),
+            ("the file of --product-map", self.product_map.as_ref()),
+        ];
+        let read = inputs.iter().find(|(_, input)| input.is_some_and(|one| same_file(one, &path)));
+        if let Some((what, _)) = read {
+            let path = path.display();
+            misuse(&format!(
+                "the rejects would overwrite {what}, {path}; name another with --rejects"
+            ));
+        }
+        RejectsFile::open(path, self.rejects.is_none())
     }
 
     fn options(&self) -> anyhow::Result<Options> {
@@ -155,7 +170,8 @@ impl Import {
         if let Some(path) = &self.rejects {
             return path.clone();
         }
-        if self.file == Path::new("-") {
+        // Beside a pipe or a device is no place for a file.
+        if Source::is_piped(&self.file) || self.file.starts_with("/dev") {
             return PathBuf::from("stdin.rejects.jsonl");
         }
         let mut name = self.file.clone().into_os_string();
@@ -168,9 +184,7 @@ fn open(path: &Path) -> anyhow::Result<File> {
     File::open(path).with_context(|| format!("{} cannot be opened", path.display()))
 }
 
-fn same_file(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
-    }
+/// Ends the program as the parser of the command line does.
+fn misuse(message: &str) -> ! {
+    clap::Error::raw(ErrorKind::ValueValidation, format!("{message}\n")).exit()
 }

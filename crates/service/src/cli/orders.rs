@@ -4,7 +4,8 @@ mod history;
 mod show;
 
 use super::door;
-use super::output::{actor, cell, money, plain, say, say_json, tell, time};
+use super::given;
+use super::output::{actor, cell, money, say, say_json, tell, time};
 use super::table::table;
 use crate::app::DatabaseArgs;
 use clap::builder::PossibleValuesParser;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 use uuid::Uuid;
 
-/// Look at orders; cancel, hold or release one.
+/// Look at orders; cancel, hold, release or resolve one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   atomic-orders orders list --status needs_review
@@ -23,7 +24,7 @@ use uuid::Uuid;
   atomic-orders orders show 1001
   atomic-orders orders history 1001
   atomic-orders orders hold 1001 --reason 'the customer called'
-  atomic-orders orders list --json | jq -r .id       one JSON document per line")]
+  atomic-orders orders resolve 1001 --decision buy_again --reason 'ticket 4711: no such request'")]
 pub struct Orders {
     #[command(subcommand)]
     action: Action,
@@ -32,18 +33,48 @@ pub struct Orders {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List orders, newest first.
+    #[command(after_help = "Examples:
+  atomic-orders orders list --status needs_review
+  atomic-orders orders list --held awaiting_payment --limit 20
+  atomic-orders orders list --search 4f6c…           by number, id or request id
+  atomic-orders orders list --json | jq -r .id       one JSON document per line")]
     List(List),
     /// Show one order with its lines, attempts, payments and findings.
+    #[command(after_help = "Examples:
+  atomic-orders orders show 1001
+  atomic-orders orders show 1001 --json | jq .attempts")]
     Show(One),
     /// Tell what happened to one order, first event first.
+    #[command(after_help = "Examples:
+  atomic-orders orders history 1001
+  atomic-orders orders history 1001 --json | jq -r .kind       one event per line")]
     History(One),
     /// Cancel an order of which certainly nothing was sent.
+    #[command(after_help = "Examples:
+  atomic-orders orders cancel 1001 --reason 'the customer changed his mind'
+
+Exit code 3: refused, with the reason; nothing was changed.")]
     Cancel(Decide),
     /// Hold an order: nothing new is sent for it.
+    #[command(after_help = "Examples:
+  atomic-orders orders hold 1001 --reason 'the customer called'
+  atomic-orders orders hold 1001 --as disputed --reason 'Stripe says so, case 4711'
+
+Exit code 3: refused, with the reason; nothing was changed.")]
     Hold(Hold),
     /// Decide about an order that waits for a person.
+    #[command(after_help = "Examples:
+  atomic-orders orders resolve 1001 --decision nothing_was_bought --reason 'ticket 4711: no such request'
+  atomic-orders orders resolve 1001 --decision buy_again --reason 'ticket 4711: no such request'
+
+Exit code 3: refused, with the reason; nothing was changed.")]
     Resolve(Resolve),
     /// Release a hold that a person may end; payments are judged at Stripe, not here.
+    #[command(after_help = "Examples:
+  atomic-orders orders release 1001 --reason 'the customer agreed'
+  atomic-orders orders list --held awaiting_funds     what waits until the account is funded
+
+Exit code 3: refused, with the reason; nothing was changed.")]
     Release(Decide),
 }
 
@@ -53,8 +84,8 @@ struct List {
     /// Only orders with this status.
     #[arg(long, value_parser = PossibleValuesParser::new(Status::ALL.map(Status::name)))]
     status: Option<String>,
-    /// Only orders held for this reason: `awaiting_payment`, `operator`, `disputed` …
-    #[arg(long, value_name = "REASON")]
+    /// Only orders held for this reason.
+    #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(given::HOLDS))]
     held: Option<String>,
     /// Only the order with exactly this number, id or request id.
     #[arg(long, value_name = "TEXT")]
@@ -87,10 +118,9 @@ struct One {
 
 /// A decision about one order.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code 3: refused, with the reason; nothing was changed.")]
 struct Decide {
-    /// Why; it stays in the history.
-    #[arg(long, value_name = "TEXT")]
+    /// Why, in 1 to 300 characters; it stays in the history.
+    #[arg(long, value_name = "TEXT", value_parser = given::reason)]
     reason: String,
     #[command(flatten)]
     one: One,
@@ -115,8 +145,11 @@ struct Resolve {
     #[arg(long, value_parser =
         PossibleValuesParser::new(["nothing_was_bought", "buy_again", "watch_on", "give_up"]))]
     decision: String,
+    /// How you know it, in 10 to 300 characters; it stays in the history.
+    #[arg(long, value_name = "TEXT", value_parser = given::evidence)]
+    reason: String,
     #[command(flatten)]
-    decide: Decide,
+    one: One,
 }
 
 impl Orders {
@@ -128,24 +161,22 @@ impl Orders {
             Action::History(one) => one.run(Question::History).await,
             Action::Cancel(decide) => {
                 let args = json!({ "reason_param": decide.reason });
-                decide.run("cancel_order", args, "is cancelled").await
+                decide.one.decide("cancel_order", args, "is cancelled").await
             }
             Action::Hold(hold) => {
                 let args = json!({
                     "reason_param": hold.sort,
                     "options": { "actor": actor(), "note": hold.decide.reason },
                 });
-                hold.decide.run("hold_order", args, "is held").await
+                hold.decide.one.decide("hold_order", args, "is held").await
             }
-            Action::Resolve(resolve) => {
-                let args = json!({
-                    "decision_param": resolve.decision, "reason_param": resolve.decide.reason,
-                });
-                resolve.decide.run("resolve_review", args, "is decided").await
+            Action::Resolve(Resolve { decision, reason, one }) => {
+                let args = json!({ "decision_param": decision, "reason_param": reason });
+                one.decide("resolve_review", args, "is decided").await
             }
             Action::Release(decide) => {
                 let args = json!({ "options": { "actor": actor(), "note": decide.reason } });
-                decide.run("release_hold", args, "is held no more").await
+                decide.one.decide("release_hold", args, "is held no more").await
             }
         }
     }
@@ -224,12 +255,14 @@ impl One {
     }
 
     async fn show(&self, store: &Store) -> anyhow::Result<()> {
-        let Some(order) = read::order(store, &self.order).await? else { return self.missing() };
+        let id = door::id_of(store, &self.order).await?;
+        let Some(order) = read::order(store, &id).await? else { return self.missing() };
         if self.json { say_json(&order) } else { say(show::text(&order)) }
     }
 
     async fn history(&self, store: &Store) -> anyhow::Result<()> {
-        let events = read::history(store, &self.order).await?;
+        let id = door::id_of(store, &self.order).await?;
+        let events = read::history(store, &id).await?;
         if events.is_empty() {
             return self.missing();
         }
@@ -240,20 +273,19 @@ impl One {
     }
 
     fn missing(&self) -> anyhow::Result<()> {
-        anyhow::bail!("there is no order with the id or number {:?}", plain(&self.order))
+        Err(door::no_order(&self.order))
     }
-}
 
-impl Decide {
-    async fn run(self, door: &str, mut args: Value, done: &str) -> anyhow::Result<ExitCode> {
-        let (database, store) = self.one.database.shop(2).await?;
-        args["order_uuid"] = json!(door::id_of(&store, &self.one.order).await?);
+    /// Calls the function of a decision and says what it answered.
+    async fn decide(self, door: &str, mut args: Value, done: &str) -> anyhow::Result<ExitCode> {
+        let (database, store) = self.database.shop(2).await?;
+        args["order_uuid"] = json!(door::id_of(&store, &self.order).await?);
         if args["options"].is_null() {
             args["options"] = json!({ "actor": actor() });
         }
         let answer = door::call(&store, door, args).await?;
-        let sentence = |_: &Value| format!("Order {} {done}.", self.one.order);
-        let code = door::conclude(&answer, self.one.json, sentence)?;
+        let sentence = |_: &Value| format!("Order {} {done}.", self.order);
+        let code = door::conclude(&answer, self.json, sentence)?;
         database.close().await?;
         Ok(code)
     }

@@ -115,6 +115,11 @@ pub fn actor() -> String {
     format!("cli/{user}").chars().take(200).collect()
 }
 
+/// Whether a variable of the environment says something; an empty one counts as unset.
+pub fn is_given(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
 /// What may help with an error, beyond its own words.
 pub fn remedy(error: &anyhow::Error) -> Option<String> {
     use orders_store::Error as Store;
@@ -155,6 +160,31 @@ mod tests {
     fn what_comes_from_outside_cannot_steer_the_terminal() {
         assert_eq!(plain("a\x1b[2Jb\r\nc"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c");
         assert_eq!(cell(&json!("\x07")), "\u{fffd}");
+    }
+
+    #[test]
+    fn no_command_prints_in_a_way_that_fails_when_its_reader_leaves() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+        let mut waiting = vec![folder];
+        while let Some(folder) = waiting.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                // The benchmark prints once, at its end.
+                if path.ends_with("cli/bench") || path.ends_with("cli/bench.rs") {
+                    continue;
+                }
+                if path.is_dir() {
+                    waiting.push(path);
+                } else {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let found = ["print", "println"].iter().any(|name| {
+                        text.contains(&format!(" {name}!("))
+                            || text.contains(&format!(" e{name}!("))
+                    });
+                    assert!(!found, "{} prints past `say` and `tell`", path.display());
+                }
+            }
+        }
     }
 
     #[test]

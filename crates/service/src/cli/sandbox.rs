@@ -1,5 +1,6 @@
 //! `sandbox`: the fake partners as a process of their own.
 
+use super::output::say;
 use super::work::stop_on_signal;
 use clap::Args;
 use orders_sandbox::{Faults, Options, World};
@@ -8,6 +9,10 @@ use std::process::ExitCode;
 
 /// Run the fake Zinc and the fake Stripe, with ledgers, on the loopback address.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  atomic-orders sandbox                                      kind, and prints how to use it
+  atomic-orders sandbox --faults demo,seed=7,drop_answer=0.2 --latency-ms 50
+  atomic-orders sandbox --ledger ./ledgers                   remembers what was bought")]
 pub struct Sandbox {
     /// The port; 0 takes a free one.
     #[arg(long, default_value_t = 4010)]
@@ -35,8 +40,10 @@ impl Sandbox {
         let key = options.stripe.secret_key.clone();
         let running = World::start(options).await?;
         let base = running.base_url();
-        println!("The sandbox serves Zinc and Stripe at {base}. Use it with");
-        println!("  ZINC_URL={base}/v1 ZINC_TOKEN={token} STRIPE_URL={base}/v1 STRIPE_KEY={key}");
+        say(format!(
+            "The sandbox serves Zinc and Stripe at {base}. Use it with\n  \
+             ZINC_URL={base}/v1 ZINC_TOKEN={token} STRIPE_URL={base}/v1 STRIPE_KEY={key}"
+        ))?;
         stop.cancelled().await;
         running.stop().await;
         Ok(ExitCode::SUCCESS)

@@ -2,13 +2,12 @@
 
 use super::output::{say, tell};
 use super::work::stop_on_signal;
-use crate::api::{self, Api, WallClock};
+use crate::api::{self, Api, JwtSecret, WallClock, WeakSecret};
 use crate::app::{self, Database, DatabaseArgs, EngineArgs, PartnerArgs};
 use crate::engine::Engine;
 use anyhow::{Context, bail};
 use clap::Args;
 use orders_core::gate::Open;
-use orders_core::private::Private;
 use orders_store::{Store, door, schema};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -54,6 +53,11 @@ pub struct HttpArgs {
 }
 
 impl HttpArgs {
+    /// The secret of callers' tokens; asked for first, because one that can be guessed is refused.
+    pub fn jwt_secret(&self) -> Result<Option<JwtSecret>, WeakSecret> {
+        JwtSecret::parse(self.jwt_secret.clone())
+    }
+
     /// Takes the address.
     pub async fn bind(&self) -> anyhow::Result<(TcpListener, SocketAddr)> {
         let listener = TcpListener::bind(self.listen).await.with_context(|| {
@@ -70,6 +74,7 @@ impl HttpArgs {
 impl Serve {
     /// Serves until SIGTERM or SIGINT, then ends within 25 seconds.
     pub async fn run(self, seed: [u8; 32], clock: WallClock) -> anyhow::Result<ExitCode> {
+        let jwt_secret = self.http.jwt_secret()?;
         let (listener, address) = self.http.bind().await?;
         let database = self.database.open().await?;
         database.refuse_sandbox()?;
@@ -85,7 +90,7 @@ impl Serve {
         };
         let stop = stop_on_signal()?;
         say(format!("Listening on http://{address}"))?;
-        let counter = Shop { store, engine, works: self.work, jwt_secret: self.http.jwt_secret };
+        let counter = Shop { store, engine, works: self.work, jwt_secret };
         counter.serve(listener, &database, clock, stop).await?;
         database.close().await?;
         Ok(ExitCode::SUCCESS)
@@ -101,7 +106,7 @@ pub struct Shop {
     /// Whether that engine also works by itself.
     pub works: bool,
     /// For callers with tokens.
-    pub jwt_secret: Option<String>,
+    pub jwt_secret: Option<JwtSecret>,
 }
 
 impl Shop {
@@ -117,7 +122,7 @@ impl Shop {
             doors: door::catalogue(&self.store).await?,
             store: self.store,
             engine: self.engine.clone(),
-            jwt_secret: self.jwt_secret.map(Private::new),
+            jwt_secret: self.jwt_secret,
             clock,
         });
         // Both stop together: an answer that is still awaited then is recorded or its lease ends.

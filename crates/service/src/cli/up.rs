@@ -7,7 +7,7 @@ mod guide;
 mod partners;
 
 use super::demo::{hurry, invoices};
-use super::output::{say, tell};
+use super::output::{is_given, say, tell};
 use super::serve::{HttpArgs, Shop};
 use super::work::stop_on_signal;
 use crate::api::{WallClock, new_api_key};
@@ -59,6 +59,7 @@ pub struct Up {
 impl Up {
     /// Runs until SIGTERM or SIGINT, then ends within 25 seconds.
     pub async fn run(mut self, seed: [u8; 32], clock: WallClock) -> anyhow::Result<ExitCode> {
+        let jwt_secret = self.http.jwt_secret()?;
         let (listener, address) = self.http.bind().await?;
         let database = self.open().await?;
         say(format!("The database: {}", database.describe()))?;
@@ -81,8 +82,7 @@ impl Up {
             data_dir: self.data_dir.clone(),
         };
         say(guide.text())?;
-        let counter =
-            Shop { store, engine: Some(engine), works: true, jwt_secret: self.http.jwt_secret };
+        let counter = Shop { store, engine: Some(engine), works: true, jwt_secret };
         let served = counter.serve(listener, &database, clock, stop).await;
         tell("Stopping …");
         if let Some(running) = sandbox {
@@ -95,7 +95,7 @@ impl Up {
     }
 
     async fn open(&self) -> anyhow::Result<Database> {
-        if std::env::var_os("DATABASE_URL").is_some() {
+        if is_given("DATABASE_URL") {
             tell(
                 "Note: `up` runs a database of its own; for the one at DATABASE_URL use `serve --work`.",
             );

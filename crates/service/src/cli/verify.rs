@@ -41,7 +41,7 @@ struct Found {
     broken: Vec<verify::Broken>,
     digest: String,
     drift: Vec<String>,
-    roles: Vec<String>,
+    roles: Vec<verify::Danger>,
 }
 
 impl Verify {
@@ -122,7 +122,7 @@ impl Found {
             say(rows.to_string())?;
         }
         for drift in &self.drift {
-            say(format!("protected function {}: run `atomic-orders migrate`", plain(drift)))?;
+            say(format!("{}: run `atomic-orders migrate`", plain(drift)))?;
         }
         let verdict = if self.is_good() {
             painted("Everything is whole", Paint::Good)
@@ -132,9 +132,8 @@ impl Found {
         };
         say(format!("{verdict}: {} orders and {} events were checked.", self.orders, self.events))?;
         say(format!("The ends of all histories: sha256 {}", self.digest))?;
-        if !self.roles.is_empty() {
-            let list = self.roles.iter().map(|role| plain(role)).collect::<Vec<_>>().join(", ");
-            tell(format!("Note: these roles can break the rules by force: {list}."));
+        for danger in &self.roles {
+            tell(format!("Note: {}.", plain(&danger.sentence)));
         }
         Ok(())
     }

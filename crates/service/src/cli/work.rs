@@ -9,10 +9,18 @@ use tokio_util::sync::CancellationToken;
 
 /// Run an engine: claims, buys, records, recovers. Any number may run side by side.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  DATABASE_URL=… ZINC_TOKEN=… STRIPE_KEY=… atomic-orders work
+  DATABASE_URL=… ZINC_TOKEN=… STRIPE_KEY=… atomic-orders work --in-flight 16 --worker shop-2
+
+It ends by SIGTERM or SIGINT, within 25 seconds, and leaves nothing leased.")]
 pub struct Work {
     /// Die at a crash point, for tests.
     #[arg(long, hide = true)]
     die_at: Option<DieAt>,
+    /// Stop as by SIGTERM when standard input ends: so it does not outlive the program that started it.
+    #[arg(long, hide = true)]
+    until_eof: bool,
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
@@ -24,6 +32,11 @@ pub struct Work {
 impl Work {
     /// Runs until SIGTERM or SIGINT; nothing stays leased.
     pub async fn run(self, seed: [u8; 32]) -> anyhow::Result<ExitCode> {
+        // First of all: who asks it to stop while it starts gets a clean end too.
+        let stop = stop_on_signal()?;
+        if self.until_eof {
+            stop_at_eof(stop.clone());
+        }
         let database = self.database.open().await?;
         database.refuse_sandbox()?;
         database.prepare().await?;
@@ -31,7 +44,6 @@ impl Work {
         let gate = gate(self.die_at);
         let engine = app::engine(store, &self.partners, &self.engine, gate, seed).await?;
         tracing::info!(worker = engine.options.worker, "the engine runs");
-        let stop = stop_on_signal()?;
         engine.run(stop).await;
         tracing::info!("the engine stopped; nothing is leased");
         database.close().await?;
@@ -39,15 +51,26 @@ impl Work {
     }
 }
 
-/// A token that is cancelled by the first SIGTERM or SIGINT.
+/// Cancels the token when standard input ends. A thread of its own, because nothing can interrupt it.
+fn stop_at_eof(stop: CancellationToken) {
+    std::thread::spawn(move || {
+        let read = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        tracing::info!(error = read.err().map(tracing::field::display), "standard input ended");
+        stop.cancel();
+    });
+}
+
+/// A token that is cancelled by the first SIGTERM, SIGINT or SIGHUP.
 pub fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
     let token = stop.clone();
     tokio::spawn(async move {
         tokio::select! {
             _ = term.recv() => {}
             _ = int.recv() => {}
+            _ = hang_up.recv() => {}
         }
         token.cancel();
     });

@@ -1,22 +1,27 @@
 //! Recording answers: what arrives while one flush is under way goes together in the next.
 //!
 //! Promise: an answer is kept and tried again until its lease ends, and never after; one order's
-//! failure does not take its batch along. // G13, G18
+//! failure does not take its batch along, and one that somebody else holds keeps no other waiting.
+//! // G13, G18
 
 use super::Engine;
 use super::stats::Stats;
 use futures_util::FutureExt as _;
 use orders_core::gate::Point;
-use orders_core::outcome::{Answer, Doubt};
+use orders_core::outcome::{Answer, Class, Doubt, Refusal};
 use orders_core::plan::{Consequence, Pause, Sent, Setback, after_answer};
 use orders_store::Error;
 use orders_store::record::{Acceptance, Recorded, SetbackOf, acceptances, setbacks};
-use std::panic::AssertUnwindSafe;
-use std::sync::atomic::Ordering;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinSet;
 use uuid::Uuid;
+
+/// How many answers whose orders somebody else holds are tried at once: each keeps a connection while
+/// it waits for the lock.
+const HELD_AT_ONCE: usize = 4;
 
 /// What the recorder is told.
 pub enum Answered {
@@ -57,6 +62,16 @@ struct Decided {
     consequence: Consequence,
 }
 
+impl Decided {
+    /// The provider's id for the request, if it gave one.
+    fn request_id(&self) -> Option<&str> {
+        match &self.consequence {
+            Consequence::Accept(request_id) => Some(request_id),
+            Consequence::Setback(_) => None,
+        }
+    }
+}
+
 /// One flush, as the database takes it.
 enum Rows {
     Acceptances(Vec<Acceptance>),
@@ -64,30 +79,79 @@ enum Rows {
 }
 
 impl Engine {
-    /// Records until [`Answered::Last`].
+    /// Records until [`Answered::Last`], and what had come before it.
     pub(crate) async fn record_answers(self: Arc<Self>) {
         let inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut inbox) = inbox else { return };
-        let mut last = false;
-        while !last {
-            let Some(first) = inbox.recv().await else { return };
+        // Answers whose order somebody else holds: each waits for it by itself.
+        let (mut held, turns) = (JoinSet::new(), Arc::new(Semaphore::new(HELD_AT_ONCE)));
+        while let Some(first) = inbox.recv().await {
             let mut batch = Vec::new();
             let mut next = Some(first);
             while let Some(answered) = next {
                 match answered {
-                    Answered::Call(call) => batch.push(self.decide(call)),
-                    Answered::Last => last = true,
+                    Answered::Call(call) => batch.extend(self.decided(call)),
+                    // Whoever comes later is told that nobody listens, and records for himself.
+                    Answered::Last => inbox.close(),
                 }
                 next =
                     (batch.len() < self.options.batch_max).then(|| inbox.try_recv().ok()).flatten();
             }
-            // A panic must not end the recorder: nothing would be recorded any more. What it held is
-            // found again when its leases end.
-            if AssertUnwindSafe(self.flush(batch)).catch_unwind().await.is_err() {
-                Stats::add(&self.stats.faults, 1);
-                tracing::error!("recording answers panicked; their leases will end");
+            for one in self.flushed(batch).await {
+                held.spawn(Arc::clone(&self).record_when_free(one, Arc::clone(&turns)));
             }
+            while held.try_join_next().is_some() {}
         }
+        while held.join_next().await.is_some() {}
+    }
+
+    /// Records one answer without the recorder.
+    pub(crate) async fn record_alone(self: &Arc<Self>, call: Call) {
+        for one in self.flushed(self.decided(call).into_iter().collect()).await {
+            Arc::clone(self).record_when_free(one, Arc::new(Semaphore::new(1))).await;
+        }
+    }
+
+    /// A panic must not end the recorder: nothing would be recorded any more. What it held is found
+    /// again when its leases end. // B5
+    async fn flushed(&self, batch: Vec<Decided>) -> Vec<Decided> {
+        let flush = AssertUnwindSafe(self.flush(batch)).catch_unwind();
+        flush.await.unwrap_or_else(|_| {
+            self.panicked();
+            Vec::new()
+        })
+    }
+
+    /// The same for what follows from one answer: its neighbours are recorded.
+    fn decided(&self, call: Call) -> Option<Decided> {
+        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(call)));
+        decided.map_err(|_| self.panicked()).ok()
+    }
+
+    fn panicked(&self) {
+        Stats::add(&self.stats.faults, 1);
+        tracing::error!("recording answers panicked; their leases will end");
+    }
+
+    /// Records an answer whose order somebody else held, until he lets it go or the lease ends.
+    async fn record_when_free(self: Arc<Self>, one: Decided, turns: Arc<Semaphore>) {
+        let mut left = vec![one];
+        while let Some(one) = left.pop() {
+            if self.clock.now() >= one.call.record_until {
+                return self.give_up(&one);
+            }
+            let chance = Duration::from_millis(50 + self.chance.number() % 200);
+            tokio::time::sleep(chance).await;
+            let _turn = turns.acquire().await;
+            left = self.record_batch(vec![one]).await;
+        }
+    }
+
+    /// Says what could not be stored. The request id belongs to a purchase that others will look for.
+    fn give_up(&self, one: &Decided) {
+        let (order, request_id) = (one.call.order_id, one.request_id());
+        Stats::add(&self.stats.faults, 1);
+        tracing::error!(%order, request_id, "the answer of order {order} could not be recorded before its lease ended");
     }
 
     fn decide(&self, call: Call) -> Decided {
@@ -98,24 +162,37 @@ impl Engine {
             Answer::NotSent { .. } => &self.stats.not_sent,
         };
         Stats::add(counter, 1);
+        if let Answer::Refused(Refusal { code, wrong_fields: Some(fields), .. }) = &call.answer {
+            let order = call.order_id;
+            tracing::error!(%order, code, ?fields, "the provider calls the request of order {order} wrong");
+        }
         let consequence = after_answer(
             call.answer.clone(),
-            call.sent,
+            &call.sent,
             &self.settings.limits,
             self.chance.number(),
         );
         Decided { call, consequence }
     }
 
-    async fn flush(&self, batch: Vec<Decided>) {
+    /// Gives what could not be recorded yet.
+    async fn flush(&self, batch: Vec<Decided>) -> Vec<Decided> {
         self.pause_account(&batch).await;
-        let (accepted, others): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|one| matches!(one.consequence, Consequence::Accept(_)));
-        tokio::join!(self.flush_accepted(accepted), self.flush_setbacks(others));
+        let left = self.record_batch(batch).await;
         self.gate.pass(Point::AnswerRecorded);
+        left
     }
 
-    async fn flush_accepted(&self, batch: Vec<Decided>) {
+    async fn record_batch(&self, batch: Vec<Decided>) -> Vec<Decided> {
+        let (accepted, others): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|one| matches!(one.consequence, Consequence::Accept(_)));
+        let (mut left, more) =
+            tokio::join!(self.flush_accepted(accepted), self.flush_setbacks(others));
+        left.extend(more);
+        left
+    }
+
+    async fn flush_accepted(&self, batch: Vec<Decided>) -> Vec<Decided> {
         let rows: Vec<_> = batch
             .iter()
             .filter_map(|one| match &one.consequence {
@@ -127,10 +204,10 @@ impl Engine {
                 Consequence::Setback(_) => None,
             })
             .collect();
-        self.keep_trying(batch, &Rows::Acceptances(rows)).await;
+        self.keep_trying(batch, &Rows::Acceptances(rows)).await
     }
 
-    async fn flush_setbacks(&self, batch: Vec<Decided>) {
+    async fn flush_setbacks(&self, batch: Vec<Decided>) -> Vec<Decided> {
         let rows: Vec<_> = batch
             .iter()
             .filter_map(|one| match &one.consequence {
@@ -142,14 +219,15 @@ impl Engine {
                 Consequence::Accept(_) => None,
             })
             .collect();
-        self.keep_trying(batch, &Rows::Setbacks(rows)).await;
+        self.keep_trying(batch, &Rows::Setbacks(rows)).await
     }
 
-    /// Runs a flush until the database takes it or the last lease of the batch has ended. A commit
-    /// whose answer was lost is simply recorded again: its token is used up, so it is stale. // G18
-    async fn keep_trying(&self, batch: Vec<Decided>, rows: &Rows) {
+    /// Runs a flush until the database takes it or the last lease of the batch has ended; gives back
+    /// what it could not take because somebody else holds the order. A commit whose answer was lost is
+    /// simply recorded again: its token is used up, so it is stale. // G18
+    async fn keep_trying(&self, batch: Vec<Decided>, rows: &Rows) -> Vec<Decided> {
         if batch.is_empty() {
-            return;
+            return batch;
         }
         let until = batch.iter().map(|one| one.call.record_until).max().unwrap_or_default();
         let results = loop {
@@ -162,14 +240,26 @@ impl Engine {
                 }
                 Err(error) => {
                     self.fault("record", &error);
-                    return;
+                    for one in &batch {
+                        self.give_up(one);
+                    }
+                    return Vec::new();
                 }
             }
         };
         self.give_back(&batch, &results).await;
+        let mut left = Vec::new();
         for (one, recorded) in batch.into_iter().zip(results) {
-            self.report(one, recorded);
+            match recorded {
+                Recorded::NotYet(reason) => {
+                    let order = one.call.order_id;
+                    tracing::warn!(%order, reason, "the answer of order {order} cannot be recorded yet");
+                    left.push(one);
+                }
+                recorded => self.report(one, recorded),
+            }
         }
+        left
     }
 
     /// Makes the attempts unknown whose answer the database did not take, instead of leaving them
@@ -178,11 +268,11 @@ impl Engine {
         let code = |recorded: &Recorded| match recorded {
             Recorded::IdTaken => Some("request_id_of_another_order"),
             Recorded::Refused(_) => Some("answer_not_recorded"),
-            Recorded::Done | Recorded::Stale => None,
+            Recorded::Done | Recorded::Stale | Recorded::NotYet(_) => None,
         };
         let unknown = |call: &Call, code: &str| {
             let answer = Answer::Unknown { doubt: Doubt::Unreadable, retry_after: None };
-            match after_answer(answer, call.sent, &self.settings.limits, self.chance.number()) {
+            match after_answer(answer, &call.sent, &self.settings.limits, self.chance.number()) {
                 Consequence::Setback(setback) => Some(SetbackOf {
                     order_id: call.order_id,
                     token: call.token,
@@ -217,9 +307,12 @@ impl Engine {
         let order = one.call.order_id;
         match &recorded {
             Recorded::Done => Stats::add(&self.stats.recorded, 1),
+            Recorded::NotYet(_) => {}
             Recorded::Stale => {
                 Stats::add(&self.stats.stale, 1);
-                tracing::warn!(%order, "the lease of order {order} was lost before its answer was recorded");
+                // The id may be a second purchase's; the database keeps it as a finding too.
+                let request_id = one.request_id();
+                tracing::warn!(%order, request_id, "the lease of order {order} was lost before its answer was recorded");
             }
             Recorded::IdTaken => {
                 tracing::error!(%order, "order {order} was answered with another order's request id");
@@ -234,7 +327,7 @@ impl Engine {
         }
     }
 
-    /// Pauses the account when an answer asks for it, longer each time while nobody is reached.
+    /// Pauses the account when an answer asks for it; told to a person when it lasts.
     async fn pause_account(&self, batch: &[Decided]) {
         let pause = |one: &Decided| match &one.consequence {
             Consequence::Setback(setback) => {
@@ -242,19 +335,33 @@ impl Engine {
             }
             Consequence::Accept(_) => None,
         };
-        let heard = |one: &Decided| {
-            matches!(one.call.answer, Answer::Accepted { .. } | Answer::Refused(_))
-                && pause(one).is_none()
+        // An answer about an order says that the account is well; one about the account does not,
+        // even where nothing more is paused for it.
+        let heard = |one: &Decided| match &one.call.answer {
+            Answer::Accepted { .. } => true,
+            Answer::Refused(refusal) => {
+                refusal.class != Class::Configuration && pause(one).is_none()
+            }
+            Answer::Unknown { .. } | Answer::NotSent { .. } => false,
         };
-        if batch.iter().any(heard) {
-            self.trouble.store(0, Ordering::Relaxed);
+        let most = batch.iter().filter_map(pause).max_by_key(|(one, _)| (one.alarm, one.length));
+        let pause = {
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            if batch.iter().any(heard) {
+                trouble.end();
+            }
+            most.map(|(pause, code)| (trouble.pause(pause, self.clock.now()), code))
+        };
+        if let Some((pause, code)) = pause {
+            self.pause_provider(pause, &code).await;
         }
-        let longest = batch.iter().filter_map(pause).max_by_key(|(pause, _)| pause.length);
-        let Some((Pause { length, alarm }, code)) = longest else { return };
-        let before = self.trouble.fetch_add(1, Ordering::Relaxed);
-        let length = if alarm { length } else { length * (1 << before.min(4)) };
+    }
+
+    /// Lets the whole account rest, and tells a person if it must.
+    pub(crate) async fn pause_provider(&self, pause: Pause, code: &str) {
+        let Pause { length, alarm, .. } = pause;
         if let Err(error) =
-            orders_store::account::pause(&self.store, "zinc_v1", &code, length, alarm).await
+            orders_store::account::pause(&self.store, "zinc_v1", code, length, alarm).await
         {
             self.fault("pause_account", &error);
         }

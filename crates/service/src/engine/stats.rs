@@ -33,6 +33,7 @@ counters! {
     found: "Unknown outcomes found in the provider's list.",
     paid: "Payments found good.",
     mismatched: "Payments that do not match their order.",
+    unread: "Payments that could not be read, or that Stripe does not know.",
     faults: "Turns of a loop that ended in an error.",
 }
 

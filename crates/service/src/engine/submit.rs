@@ -15,9 +15,10 @@ use orders_core::plan::{Intent, Sent, before_send};
 use orders_gateway::provider::CallLimits;
 use orders_store::Error;
 use orders_store::claim::{ClaimOptions, Claimed, DueOrder, Plan, Planned, claim};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -87,7 +88,7 @@ impl Engine {
     }
 
     fn in_trouble(&self) -> bool {
-        self.trouble.load(Ordering::Relaxed) > 0
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_on()
     }
 
     async fn wait_for_work(&self, stop: &CancellationToken) {
@@ -169,18 +170,13 @@ impl Engine {
         permit: OwnedSemaphorePermit,
         tell: Option<oneshot::Sender<record::Ended>>,
     ) {
-        // Both ends of the call are counted from the claim, on a clock that suspends do not stop:
-        // a worker that wakes late finds the time over and writes nothing. // ruling 10
-        let end = claimed_at + self.options.times.call;
-        let left = end.saturating_sub(self.clock.now());
-        let limits = CallLimits { send_until: end, total: left };
-        Stats::add(&self.stats.sent, 1);
-        let answer = tokio::select! {
-            answer = self.provider.create(&claimed.body, limits, &*self.gate) => answer,
-            () = self.cut.cancelled() => Answer::Unknown { doubt: Doubt::Stopped, retry_after: None },
-        };
+        let answer = self.call(&claimed, claimed_at).await;
         self.gate.pass(Point::AnswerRead);
-        let sent = Sent { generation: claimed.generation.unsigned_abs(), calls: claimed.calls };
+        let sent = Sent {
+            generation: claimed.generation.unsigned_abs(),
+            calls: claimed.calls,
+            last_code: claimed.last_code,
+        };
         let answered = Answered::Call(record::Call {
             order_id: claimed.order_id,
             token: claimed.token,
@@ -189,9 +185,30 @@ impl Engine {
             record_until: claimed_at + self.options.times.lease,
             tell,
         });
-        // The recorder outlives every call; if it is gone the lease ends and the attempt is unknown.
-        let _ = self.answers.send(answered).await;
+        // The recorder outlives every call but one whose claim outlasted the stop: that one records
+        // for itself, or its order would stay leased. // G43
+        if let Err(SendError(Answered::Call(call))) = self.answers.send(answered).await {
+            self.record_alone(call).await;
+        }
         drop(permit);
+    }
+
+    async fn call(&self, claimed: &Claimed, claimed_at: Duration) -> Answer {
+        if self.stopping.load(Ordering::SeqCst) {
+            // The claim was under way when the stop was asked for: nothing of it has left.
+            return Answer::NotSent { why: "stopped" };
+        }
+        // Both ends of the call are counted from the claim, on a clock that suspends do not stop:
+        // a worker that wakes late finds the time over and writes nothing. // ruling 10
+        let end = claimed_at + self.options.times.call;
+        let left = end.saturating_sub(self.clock.now());
+        let limits = CallLimits { send_until: end, total: left };
+        Stats::add(&self.stats.sent, 1);
+        tokio::select! {
+            biased;
+            () = self.cut.cancelled() => Answer::Unknown { doubt: Doubt::Stopped, retry_after: None },
+            answer = self.provider.create(&claimed.body, limits, &*self.gate) => answer,
+        }
     }
 
     /// Counts and logs a loop's error once.

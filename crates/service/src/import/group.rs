@@ -5,7 +5,7 @@
 //! held.
 
 use super::seen::{Seen, repeated};
-use super::table::{Columns, Record, Row, Table};
+use super::table::{Columns, Key, Record, Row, Table};
 use super::{Column, Entry, Kind, Problem, REASONS_PER_ORDER_MAX};
 use orders_core::order::{ITEMS_MAX, NewOrder};
 use std::collections::VecDeque;
@@ -55,6 +55,15 @@ impl Problems {
     }
 }
 
+/// Why an order is not placed that stands beside a row whose order number cannot be read.
+fn doubtful<L: Layout>(side: &str, line: u64) -> String {
+    format!(
+        "the {} of the broken row {side}, line {line}, cannot be read, so that row may be a part of \
+         this order; no order is placed in part",
+        L::KEY
+    )
+}
+
 /// The order being read.
 struct Group {
     number: String,
@@ -100,10 +109,11 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
     fn step(&mut self) {
         match self.table.next() {
             Some(Record::Row(row)) => self.row(row),
-            Some(Record::Broken { key: Some(number), cut, problem }) => {
+            Some(Record::Broken { key: Key::Read(number), cut, problem }) => {
                 self.broken(&number, cut, problem);
             }
-            Some(Record::Broken { key: None, problem, .. }) => self.unassigned(problem),
+            Some(Record::Broken { key: Key::Empty, cut: false, problem }) => self.nobodys(problem),
+            Some(Record::Broken { problem, .. }) => self.unassigned(problem),
             Some(Record::Stopped(problem)) => self.stop(problem),
             None => {
                 self.ended = true;
@@ -119,7 +129,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
             let column = Some(columns.place(L::KEY));
             let reason = format!("{} must not be empty; each row names its order", L::KEY);
             let line = row.first_line;
-            self.unassigned(Problem { line, column, kind: Kind::Value, reason });
+            self.nobodys(Problem { line, column, kind: Kind::Value, reason });
             return;
         }
         let same = self.group.as_ref().is_some_and(|group| group.number == number);
@@ -130,12 +140,13 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
                 return;
             }
         }
+        let key = Some(self.key());
         let stray = self.stray_line.take();
         self.doubt_line = None;
         let Some(group) = &mut self.group else { return };
         if let Some(line) = stray.filter(|_| same) {
             let reason = format!("a row between the rows of this order, line {line}, is broken");
-            group.problems.add(row.first_line, None, Kind::Incomplete, reason);
+            group.problems.add(row.first_line, key, Kind::Incomplete, reason);
         }
         group.last_line = row.last_line;
         group.read_to = row.read_to;
@@ -157,15 +168,13 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
             } else {
                 (Kind::Repeated, repeated(first))
             };
-            let column = self.table.columns().place(L::KEY);
-            problems.add(line, Some(column), kind, reason);
+            problems.add(line, Some(self.key()), kind, reason);
         } else if let Err(full) = self.seen.note(&number, line, false) {
-            self.stop(full);
+            self.stop(Problem { column: Some(self.key()), ..full });
             return false;
         }
         if let Some(doubt) = self.doubt_line {
-            let reason = format!("the broken row above, line {doubt}, may belong to this order");
-            problems.add(line, None, Kind::Incomplete, reason);
+            problems.add(line, Some(self.key()), Kind::Incomplete, doubtful::<L>("above", doubt));
         }
         self.group = Some(Group {
             number,
@@ -195,18 +204,24 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
         self.ready.push_back(problem.reject(&self.file, Some(number)));
         if let Err(full) = noted {
             self.finish();
-            self.stop(full);
+            self.stop(Problem { column: Some(self.key()), ..full });
         }
+    }
+
+    /// A row that names no order: it belongs to none, so it says nothing about its neighbours.
+    fn nobodys(&mut self, problem: Problem) {
+        self.ready.push_back(problem.reject(&self.file, None));
     }
 
     /// A broken row that may belong to the order above or to the one below.
     fn unassigned(&mut self, problem: Problem) {
         let line = problem.line;
+        let key = Some(self.key());
         if let Some(group) = &mut self.group
             && self.doubt_line.is_none()
         {
-            let reason = format!("the broken row at line {line} may belong to this order");
-            group.problems.add(group.last_line, None, Kind::Incomplete, reason);
+            let reason = doubtful::<L>("below", line);
+            group.problems.add(group.last_line, key, Kind::Incomplete, reason);
         }
         self.doubt_line.get_or_insert(line);
         self.ready.push_back(problem.reject(&self.file, None));
@@ -225,6 +240,11 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
         self.ready.push_back(problem.reject(&self.file, None));
     }
 
+    /// Where the number of an order stands.
+    fn key(&self) -> Column {
+        self.table.columns().place(L::KEY)
+    }
+
     /// Lets the current order out, or says why not.
     fn finish(&mut self) {
         let Some(mut group) = self.group.take() else {
@@ -233,7 +253,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
         if group.row_count > ITEMS_MAX {
             let reason =
                 format!("the order has {} lines; it may have at most {ITEMS_MAX}", group.row_count);
-            group.problems.add(group.first_line, None, Kind::Limit, reason);
+            group.problems.add(group.first_line, Some(self.key()), Kind::Limit, reason);
         }
         let order = if group.rows.is_empty() {
             None
@@ -248,6 +268,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
                 first_line: group.first_line,
                 last_line: group.last_line,
                 bytes_read: group.read_to,
+                key: self.key(),
             }),
             _ => {
                 let rejects = problems.into_iter();

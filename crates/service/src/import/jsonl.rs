@@ -3,14 +3,17 @@
 //! Promise: a line is an order or is rejected, whatever stands in the lines around it.
 
 use super::lines::{Line, Lines};
+use super::object::{self, NoObject, Strict};
 use super::seen::{Seen, repeated};
-use super::{Column, Entry, JSON_LINE_BYTES_MAX, Kind, Problem, cells};
-use orders_core::order::NewOrder;
+use super::{Column, Entry, JSON_LINE_BYTES_MAX, Kind, Problem, REASONS_PER_ORDER_MAX};
+use orders_core::order::{NewOrder, Violation};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::error::Category;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::BufRead;
+
+/// The field with the order's number.
+const KEY: &str = "order_number";
 
 pub(super) struct Orders<R> {
     lines: Lines<R>,
@@ -49,10 +52,13 @@ impl<R: BufRead> Orders<R> {
             return;
         }
         let (number, problems) = match parse(line) {
-            Ok(order) => match self.accept(order, line) {
-                Some(rejected) => rejected,
-                None => return,
-            },
+            Ok(object) => {
+                let number = object.order_number();
+                match self.judge(object, line) {
+                    Ok(order) => return self.let_out(order, line),
+                    Err(problems) => (number, problems),
+                }
+            }
             Err(problem) => (order_number(&line.bytes), vec![problem]),
         };
         for problem in problems {
@@ -60,38 +66,48 @@ impl<R: BufRead> Orders<R> {
         }
     }
 
-    /// Lets the order out, or says why not. Only orders that came out count as seen: a line is
-    /// whole in itself, so a broken one says nothing against its correction further down.
-    fn accept(&mut self, order: NewOrder, line: &Line) -> Option<(Option<String>, Vec<Problem>)> {
-        let number = order.order_number.clone();
-        let mut problems: Vec<_> = cells::violations(&order)
-            .into_iter()
-            .map(|violation| Problem {
+    /// The order of an object, or everything that is wrong with it. Only orders that came out count
+    /// as seen: a line is whole in itself, so a broken one says nothing against its correction
+    /// further down.
+    fn judge(&self, object: Strict, line: &Line) -> Result<NewOrder, Vec<Problem>> {
+        let number = object.order_number();
+        let first = number.as_deref().and_then(|number| self.seen.find(number));
+        let mut problems = Vec::new();
+        let order = object.order().map_err(|broken| {
+            let problem = |violation: Violation| Problem {
                 line: line.number,
                 reason: violation.to_string(),
-                column: Some(Column { number: None, name: Some(violation.field) }),
+                column: Some(Column::named(violation.field)),
                 kind: Kind::Rule,
-            })
-            .collect();
-        if let Some(first) = self.seen.find(&number) {
-            let column = Some(Column { number: None, name: Some("order_number".to_owned()) });
-            let reason = repeated(first);
+            };
+            problems.extend(broken.into_iter().map(problem));
+        });
+        if problems.len() >= REASONS_PER_ORDER_MAX
+            && let Some(last) = problems.last_mut()
+        {
+            last.reason.push_str("; more reasons may be left out");
+        }
+        if let Some(first) = first {
+            let (column, reason) = (Some(Column::named(KEY)), repeated(first));
             problems.push(Problem { line: line.number, column, kind: Kind::Repeated, reason });
         }
-        if !problems.is_empty() {
-            return Some((Some(number), problems));
+        match order {
+            Ok(order) if problems.is_empty() => Ok(order),
+            _ => Err(problems),
         }
-        if let Err(full) = self.seen.note(&number, line.number, false) {
-            self.stop(full);
-            return None;
+    }
+
+    fn let_out(&mut self, order: NewOrder, line: &Line) {
+        if let Err(full) = self.seen.note(&order.order_number, line.number, false) {
+            return self.stop(Problem { column: Some(Column::named(KEY)), ..full });
         }
         self.ready.push_back(Entry::Order {
             order: Box::new(order),
             first_line: line.number,
             last_line: line.number,
             bytes_read: line.read_to,
+            key: Column::named(KEY),
         });
-        None
     }
 }
 
@@ -109,62 +125,33 @@ impl<R: BufRead> Iterator for Orders<R> {
     }
 }
 
-fn parse(line: &Line) -> Result<NewOrder, Problem> {
-    let problem = |number: usize, name: Option<String>, kind, reason| Problem {
+fn parse(line: &Line) -> Result<Strict, Problem> {
+    let problem = |number: Option<usize>, kind, reason| Problem {
         line: line.number,
-        column: Some(Column { number: Some(number), name }),
+        column: number.map(|number| Column { number: Some(number), name: None }),
         kind,
         reason,
     };
     if !line.whole {
         let reason = format!("a line may have at most {JSON_LINE_BYTES_MAX} bytes");
-        return Err(problem(JSON_LINE_BYTES_MAX + 1, None, Kind::Limit, reason));
+        return Err(problem(Some(JSON_LINE_BYTES_MAX + 1), Kind::Limit, reason));
     }
     let text = std::str::from_utf8(&line.bytes).map_err(|error| {
         let number = characters(&line.bytes, error.valid_up_to()) + 1;
-        problem(number, None, Kind::Text, "the line is not UTF-8 here".to_owned())
+        problem(Some(number), Kind::Text, "the line is not UTF-8 here".to_owned())
     })?;
-    serde_json::from_str(text).map_err(|error| {
-        let number = characters(&line.bytes, error.column()).max(1);
-        let message = without_values(&error);
-        problem(number, named_field(&message), Kind::Json, message)
+    object::parse(text).map_err(|error| match error {
+        NoObject::Json { column, reason, .. } => {
+            let number = characters(&line.bytes, column).max(1);
+            problem(Some(number), Kind::Json, reason)
+        }
+        NoObject::Other => problem(None, Kind::Json, "the line must be one JSON object".to_owned()),
     })
 }
 
 /// How many characters stand in the first `bytes_max` bytes; an editor counts characters.
 fn characters(bytes: &[u8], bytes_max: usize) -> usize {
     String::from_utf8_lossy(&bytes[..bytes_max.min(bytes.len())]).chars().count()
-}
-
-/// The parser's message without its position, which is counted inside the line, and without the
-/// value that it quotes: a street in the wrong place must not come out in a report. // G36
-pub(super) fn without_values(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(words, _)| words);
-    match error.classify() {
-        Category::Eof => return format!("the JSON is cut off: {message}"),
-        Category::Syntax | Category::Io => return format!("this is not JSON: {message}"),
-        Category::Data => {}
-    }
-    if let Some((_, expected)) =
-        message.strip_prefix("unknown variant ").and_then(|m| m.rsplit_once("`, expected "))
-    {
-        return format!("unknown word, expected {expected}");
-    }
-    match (message.strip_prefix("invalid "), message.rsplit_once(", expected ")) {
-        (Some(rest), Some((_, expected))) => {
-            let kind = rest.split(['"', '`', ',']).next().unwrap_or_default().trim_end();
-            format!("invalid {kind}, expected {expected}")
-        }
-        _ => message.to_owned(),
-    }
-}
-
-/// The field of ``missing field `x` `` and its like.
-fn named_field(message: &str) -> Option<String> {
-    let (words, rest) = message.split_once(" field `")?;
-    let known = ["missing", "unknown", "duplicate"].contains(&words);
-    rest.split('`').next().filter(|_| known).map(str::to_owned)
 }
 
 /// The order number of a line that is no order: what can be read before the JSON breaks.
@@ -195,7 +182,7 @@ impl<'de> Visitor<'de> for Number<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
-            if key == "order_number" {
+            if key == KEY {
                 *self.0 = Some(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;

@@ -6,8 +6,9 @@
 //! - *All or nothing.* An [`Entry::Order`] is complete and keeps [`NewOrder::check`]. Whatever might
 //!   be missing a row is rejected: an order can be imported again, a purchase cannot be undone.
 //! - *One broken row rejects its own order only*, with file, line, column and reason, and never
-//!   stops the reading. The exception is a row whose order cannot be told at all: it rejects the
-//!   orders directly above and below it, because it may be a part of either.
+//!   stops the reading. A row that names no order is nobody's and is rejected by itself. The
+//!   exception is a row whose order number cannot be read: it rejects the orders directly above and
+//!   below it, because it may be a part of either.
 //! - *Nothing is made up*, and no reason repeats a cell that may be private. // G36
 //!
 //! A table is read row by row, so an order whose rows do *not* stand together has come out before
@@ -19,6 +20,7 @@ mod csv;
 mod group;
 mod jsonl;
 mod lines;
+mod object;
 mod online_retail;
 mod products;
 mod rejects;
@@ -155,6 +157,8 @@ pub enum Entry {
         last_line: u64,
         /// Bytes of the file up to its end, for the progress bar.
         bytes_read: u64,
+        /// Where its number stands, for reasons that are found out later.
+        key: Column,
     },
     /// One reason why an order, or a row that belongs to none, is not placed.
     Reject(Reject),
@@ -201,6 +205,13 @@ pub struct Column {
     pub name: Option<String>,
 }
 
+impl Column {
+    /// A field by its path.
+    fn named(path: impl Into<String>) -> Self {
+        Self { number: None, name: Some(path.into()) }
+    }
+}
+
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.number, &self.name) {
@@ -225,13 +236,13 @@ pub enum Kind {
     UnknownProduct,
     /// A cell that is not the number or the word it must be.
     Value,
-    /// A rule of [`NewOrder::check`].
+    /// A rule of form or content that an order must keep.
     Rule,
     /// A row with too few or too many columns.
     Columns,
     /// Bytes that are no text, or a quote that is never closed.
     Text,
-    /// A line that is not the JSON of an order.
+    /// A line that is not a JSON object.
     Json,
     /// A limit of this module.
     Limit,
@@ -287,6 +298,14 @@ pub enum ImportError {
         wrong: String,
         /// The columns that may stand there.
         known: String,
+    },
+    /// A file given with a flag breaks rules.
+    #[error("{file}: {wrong}; correct it and start again")]
+    Fields {
+        /// The file.
+        file: String,
+        /// Every field that is wrong, and its rule.
+        wrong: String,
     },
     /// A file given with a flag has a broken line.
     #[error("{file}, line {line}: {reason}; correct this line and start again")]

@@ -7,6 +7,7 @@
 
 use super::cells::Cells;
 use super::group::{self, Orders, Problems};
+use super::object::{self, NoObject};
 use super::table::{Columns, Row, Table, optional, required};
 use super::{ImportError, Kind, Options, ProductMap};
 use orders_core::money::Currency;
@@ -23,10 +24,16 @@ pub fn recipient(reader: impl Read, file: &str) -> Result<Recipient, ImportError
         .take(RECIPIENT_BYTES_MAX)
         .read_to_string(&mut text)
         .map_err(|source| ImportError::Read { file: file.to_owned(), source })?;
-    serde_json::from_str(&text).map_err(|error| ImportError::Content {
-        file: file.to_owned(),
-        line: error.line() as u64,
-        reason: super::jsonl::without_values(&error),
+    let fields = |wrong| ImportError::Fields { file: file.to_owned(), wrong };
+    let object = object::parse(&text).map_err(|error| match error {
+        NoObject::Json { line, reason, .. } => {
+            ImportError::Content { file: file.to_owned(), line: line as u64, reason }
+        }
+        NoObject::Other => fields("it must be one JSON object".to_owned()),
+    })?;
+    object.recipient().map_err(|broken| {
+        let list: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        fields(list.join("; "))
     })
 }
 

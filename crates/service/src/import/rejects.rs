@@ -90,11 +90,11 @@ pub fn without(
     file: &str,
 ) -> impl Iterator<Item = Entry> {
     entries.map(move |entry| match entry {
-        Entry::Order { order, first_line, .. } if torn.contains(&order.order_number) => {
+        Entry::Order { order, first_line, key, .. } if torn.contains(&order.order_number) => {
             Entry::Reject(Reject {
                 file: file.to_owned(),
                 line: first_line,
-                column: None,
+                column: Some(key),
                 order_number: Some(order.order_number.clone()),
                 kind: Kind::Repeated,
                 reason: "this order number comes again further down; one order must stand in one \

@@ -59,15 +59,23 @@ pub(super) struct Row {
 
 pub(super) enum Record {
     Row(Row),
-    /// A row that cannot be read, with its key when at least that could be.
+    /// A row that cannot be read, with what could be read of its key.
     Broken {
-        key: Option<String>,
+        key: Key,
         /// Whether the row ends with its key, so that the key itself may be cut off.
         cut: bool,
         problem: Problem,
     },
     /// The file cannot be read any further.
     Stopped(Problem),
+}
+
+/// The key of a broken row.
+pub(super) enum Key {
+    Read(String),
+    /// Its cell was read, and nothing stands in it.
+    Empty,
+    Unreadable,
 }
 
 pub(super) struct Table<R> {
@@ -231,9 +239,13 @@ impl<R: BufRead> Table<R> {
             cells.pop();
         }
         let cut = cells.len() == self.key_at + 1 && self.columns.0.len() > cells.len();
-        let key = cells.into_iter().nth(self.key_at).and_then(|cell| text(cell).ok());
+        let key = match cells.into_iter().nth(self.key_at).and_then(|cell| text(cell).ok()) {
+            Some(key) if key.is_empty() => Key::Empty,
+            Some(key) => Key::Read(key),
+            None => Key::Unreadable,
+        };
         Record::Broken {
-            key: key.filter(|key| !key.is_empty()),
+            key,
             cut,
             problem: Problem {
                 line: line.number,
@@ -257,16 +269,28 @@ fn header(line: &Line, known: &[Known]) -> Result<Columns, String> {
     let names = names.map_err(|(_, reason)| reason)?;
     let missing = known.iter().filter(|column| column.required && !names.contains(&column.name));
     let missing = list(missing.map(|column| column.name.as_str()));
-    let strange = |name: &&String| known.iter().all(|column| column.name != **name);
-    let unknown = list(names.iter().filter(strange).map(String::as_str));
+    let is_known = |name: &String| known.iter().any(|column| column.name == *name);
     let twice = names.iter().enumerate().filter(|(at, name)| names[..*at].contains(name));
-    let twice = list(twice.map(|(_, name)| name.as_str()));
-    let wrong: Vec<String> = [("missing", missing), ("unknown", unknown), ("twice", twice)]
-        .into_iter()
-        .filter(|(_, columns)| !columns.is_empty())
-        .map(|(what, columns)| format!("{what}: {columns}"))
-        .collect();
+    let twice = list(twice.filter(|(_, name)| is_known(name)).map(|(_, name)| name.as_str()));
+    let wrong: Vec<String> =
+        [("missing", missing), ("unknown", unknown(&names, is_known)), ("twice", twice)]
+            .into_iter()
+            .filter(|(_, columns)| !columns.is_empty())
+            .map(|(what, columns)| format!("{what}: {columns}"))
+            .collect();
     if wrong.is_empty() { Ok(Columns(names)) } else { Err(wrong.join("; ")) }
+}
+
+/// The columns that we do not know, by their numbers. Their words are repeated only when most of the
+/// line is a header: without one it is an order, with somebody's address. // G36
+fn unknown(names: &[String], is_known: impl Fn(&String) -> bool) -> String {
+    let is_header = names.iter().filter(|name| is_known(name)).count() * 2 > names.len();
+    let strange = names.iter().enumerate().filter(|(_, name)| !is_known(name));
+    let shown = strange.map(|(at, name)| {
+        let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+        if is_header { format!("column {} ({name})", at + 1) } else { format!("column {}", at + 1) }
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

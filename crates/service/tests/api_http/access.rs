@@ -92,6 +92,17 @@ async fn a_missing_key_is_answered_in_the_shape_of_each_surface() {
 }
 
 #[tokio::test]
+async fn a_preflight_is_refused_because_no_key_belongs_in_a_browser() {
+    let desk = Desk::open().await;
+    let headers = [("origin", "https://shop.example"), ("access-control-request-method", "POST")];
+    for path in ["/v1/orders", "/rest/v1/rpc/cancel_order", "/functions/v1/process-zma-order"] {
+        let answer = desk.raw("OPTIONS", path, &headers, b"").await;
+        assert_eq!(answer.status, 401, "{path}");
+        assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("access-control")));
+    }
+}
+
+#[tokio::test]
 async fn a_key_works_in_either_header_and_both_must_be_good() {
     let desk = Desk::open().await;
     let (good, bad) = (desk.key.clone(), format!("aok_{}", "y".repeat(43)));

@@ -19,7 +19,7 @@ use orders_gateway::http::{Base, Client, SystemBootClock};
 use orders_gateway::provider::Provider;
 use orders_gateway::zinc_v1;
 use orders_sandbox::{Options as WorldOptions, Running, World, zinc};
-use orders_service::api::{self, Api};
+use orders_service::api::{self, Api, JwtSecret};
 use orders_service::engine::chance::Chance;
 use orders_service::engine::{Engine, Options, Parts};
 use orders_store::{Store, StoreOptions, access, door, schema};
@@ -128,7 +128,7 @@ impl Desk {
             store: app.clone(),
             engine: Some(Arc::clone(&engine)),
             doors: door::catalogue(&app).await.unwrap(),
-            jwt_secret: Some(Private::new(JWT_SECRET.to_owned())),
+            jwt_secret: JwtSecret::parse(Some(JWT_SECRET.to_owned())).unwrap(),
             clock: Arc::new(|| Timestamp::from_second(NOW_S).unwrap()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

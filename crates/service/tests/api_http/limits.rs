@@ -2,8 +2,7 @@
 
 use super::desk::{Desk, JWT_SECRET, NOW_S, order, send, serve};
 use jiff::Timestamp;
-use orders_core::private::Private;
-use orders_service::api::Api;
+use orders_service::api::{Api, JwtSecret};
 use orders_store::{Store, StoreOptions, door};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -23,12 +22,12 @@ async fn told(desk: &Desk, bytes: &[u8]) -> String {
 }
 
 /// An API of a store, with what tests leave out.
-async fn part(store: Store, secret: Option<&str>) -> Api {
+pub async fn part(store: Store, secret: Option<&str>) -> Api {
     Api {
         doors: door::catalogue(&store).await.unwrap_or_default(),
         store,
         engine: None,
-        jwt_secret: secret.map(|secret| Private::new(secret.to_owned())),
+        jwt_secret: JwtSecret::parse(secret.map(str::to_owned)).unwrap(),
         clock: Arc::new(|| Timestamp::from_second(NOW_S).unwrap()),
     }
 }
@@ -60,6 +59,13 @@ async fn headers_without_end_are_refused() {
     assert!(text.starts_with("HTTP/1.1 431"), "{text}");
     let rubbish = told(&desk, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n").await;
     assert!(rubbish.starts_with("HTTP/1.1 400"), "{rubbish}");
+    let length =
+        told(&desk, b"POST /v1/orders HTTP/1.1\r\nhost: x\r\ncontent-length: x\r\n\r\n").await;
+    assert!(length.starts_with("HTTP/1.1 400"), "{length}");
+    // Said below the routes, as docs/API.md has it: no body, no id.
+    for bare in [text, rubbish, length] {
+        assert!(bare.ends_with("\r\n\r\n") && !bare.contains("x-request-id"), "{bare}");
+    }
     assert_eq!(desk.get("/health").await.status, 200);
 }
 

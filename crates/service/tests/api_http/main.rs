@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail by panic, like the tests")]
 
 mod access;
+mod arguments;
 mod desk;
+mod document;
 mod limits;
 mod orders;
 mod process;
+mod reading;
+mod resolve;
 mod rest;

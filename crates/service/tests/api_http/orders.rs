@@ -25,13 +25,21 @@ async fn post(desk: &Desk, key: &str, body: &Value) -> super::desk::Answer {
 /// What makes a good order a bad one.
 type Change = fn(&mut Value);
 
+fn american(order: &mut Value, state: &str) {
+    order["recipient"]["country"] = json!("US");
+    order["recipient"]["state"] = json!(state);
+}
+
 #[tokio::test]
 async fn each_rule_that_an_order_breaks_is_named_and_nothing_changes() {
     let desk = Desk::open().await;
     let before = desk.everything().await;
-    let cases: [(&str, Change); 22] = [
+    let cases: [(&str, Change); 30] = [
         ("order_number", |o| o["order_number"] = json!("")),
         ("order_number", |o| o["order_number"] = json!("x".repeat(101))),
+        ("order_number", |o| o["order_number"] = json!("0198c0de-0000-7000-8000-00000000000A")),
+        ("order_number", |o| o["order_number"] = json!("1\n2")),
+        ("order_number", |o| o["order_number"] = json!("1\u{1b}[2J")),
         ("retailer", |o| o["retailer"] = json!("tesco")),
         ("currency", |o| o["currency"] = json!("USD")),
         ("currency", |o| o["currency"] = json!("gbp")),
@@ -47,10 +55,15 @@ async fn each_rule_that_an_order_breaks_is_named_and_nothing_changes() {
         ("price_cap_minor", |o| o["price_cap_minor"] = json!(1531)),
         ("recipient.phone_number", |o| o["recipient"]["phone_number"] = Value::Null),
         ("recipient.city", |o| o["recipient"]["city"] = json!("")),
+        ("recipient.city", |o| o["recipient"]["city"] = json!("London\nParis")),
         ("recipient.country", |o| o["recipient"]["country"] = json!("GBR")),
+        ("recipient.country", |o| o["recipient"]["country"] = json!("XX")),
+        ("recipient.state", |o| american(o, "99")),
+        ("recipient.state", |o| american(o, "or")),
         ("recipient.state", |o| o["recipient"]["country"] = json!("US")),
         ("recipient.zip_code", |o| o["recipient"]["zip_code"] = json!(12345)),
         ("payment_intent", |o| o["payment_intent"] = json!("ch_3Abc")),
+        ("payment_intent", |o| o["payment_intent"] = json!("pi_3-Abc")),
         ("status", |o| o["status"] = json!("completed")),
     ];
     for (field, change) in cases {
@@ -146,7 +159,7 @@ async fn an_idempotency_key_gives_the_stored_answer_and_refuses_another_body() {
     assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"), "{}", other.text);
     assert_eq!(desk.text("select count(*) from orders").await, "1");
     // A stored refusal is an error every time, and its finding is kept once.
-    for _ in 0..2 {
+    for replayed in ["", "true"] {
         let conflict =
             post(&desk, "key-2", &changed("1", |o| o["total_minor"] = json!(2000))).await;
         assert_eq!(
@@ -155,6 +168,8 @@ async fn an_idempotency_key_gives_the_stored_answer_and_refuses_another_body() {
             "{}",
             conflict.text
         );
+        assert_eq!(conflict.header("idempotent-replayed"), replayed, "{}", conflict.text);
+        assert!(conflict.body["replayed"].is_null(), "{}", conflict.text);
     }
     assert_eq!(desk.text("select count(*) from findings").await, "1");
 }
@@ -259,7 +274,7 @@ async fn decisions_are_made_by_the_doors_and_refusals_are_problems() {
     assert_eq!(nothing.header("content-type"), "application/problem+json");
     assert_eq!(
         act("payment", json!({"payment_intent": "pi_other"})).await.code(),
-        "payment_not_awaited"
+        "second_payment"
     );
     assert_eq!(act("cancel", json!({"reason": "not wanted"})).await.body["status"], "cancelled");
     assert_eq!(act("cancel", Value::Null).await.body["duplicate"], true);
@@ -300,9 +315,9 @@ async fn a_payment_is_attached_once_and_to_one_order() {
     assert_eq!(attach(one, "pi_1").await.status, 200);
     assert_eq!(attach(one, "pi_1").await.body["duplicate"], true);
     assert_eq!(attach(one, "not a payment").await.fields(), ["payment_intent"]);
-    for (id, intent) in [(two, "pi_1"), (one, "pi_2")] {
+    for (id, intent, code) in [(two, "pi_1", "payment_taken"), (one, "pi_2", "second_payment")] {
         let taken = attach(id, intent).await;
-        assert_eq!((taken.status, taken.code()), (409, "payment_taken"), "{}", taken.text);
+        assert_eq!((taken.status, taken.code()), (409, code), "{}", taken.text);
         assert!(!taken.text.contains("constraint"), "{}", taken.text);
     }
     assert_eq!(desk.text("select count(*) from payments").await, "1");

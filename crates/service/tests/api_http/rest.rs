@@ -1,7 +1,12 @@
 //! `/rest/v1`: what a PostgREST client sees, good and bad.
 
-use super::desk::{Desk, order};
+use super::desk::{Desk, JWT_SECRET, NOW_S, order, send, serve};
+use jiff::Timestamp;
+use orders_embedded::testing::shared_cluster;
+use orders_service::api::{Api, JwtSecret};
+use orders_store::{Store, StoreOptions};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The four fields of an error, and nothing else.
@@ -130,7 +135,7 @@ async fn bad_values_are_the_databases_errors_with_their_codes() {
         (complete(json!({"order_uuid": "not-a-uuid"})), 400, "22P02"),
         (complete(json!({"order_uuid": 7})), 400, "22P02"),
         (complete(json!({"order_uuid": NOBODY})), 404, "PT404"),
-        (complete(json!({"order_uuid": null})), 404, "PT404"),
+        (complete(json!({"order_uuid": null})), 400, "22023"),
         (complete(json!({"zinc_request_id_param": null})), 400, "22023"),
         (complete(json!({"zinc_request_id_param": ""})), 400, "22023"),
         (complete(json!({"zinc_request_id_param": "a\0b"})), 400, "22021"),
@@ -211,4 +216,75 @@ async fn writing_the_table_is_refused_with_the_functions_to_call() {
     assert!(read.body["hint"].as_str().unwrap().contains("/v1/orders"));
     assert_eq!(desk.everything().await, before);
     assert_eq!(desk.status(id).await, "pending");
+}
+
+#[tokio::test]
+async fn another_schema_than_the_shops_is_not_served() {
+    let desk = Desk::open().await;
+    let id = desk.paid("1").await;
+    let before = desk.everything().await;
+    let cancel = json!({"order_uuid": id}).to_string();
+    for header in ["content-profile", "accept-profile"] {
+        for (verb, path) in [
+            ("POST", "/rest/v1/rpc/cancel_order"),
+            ("GET", "/rest/v1/rpc/order_system_health"),
+            ("GET", "/rest/v1/orders"),
+            ("PATCH", "/rest/v1/orders"),
+        ] {
+            let headers = [("apikey", desk.key.as_str()), (header, "private")];
+            let answer = desk.raw(verb, path, &headers, cancel.as_bytes()).await;
+            assert_eq!((answer.status, answer.code()), (406, "PGRST106"), "{verb} {path}");
+            assert_eq!(four(&answer.body), ["code", "message", "details", "hint"]);
+            assert_eq!(answer.body["message"], "Invalid schema: private");
+            assert_eq!(answer.body["hint"], "Only the following schemas are exposed: public");
+        }
+        let headers = [("apikey", desk.key.as_str()), (header, "public")];
+        let good = desk.raw("GET", "/rest/v1/rpc/order_system_health", &headers, b"").await;
+        assert_eq!(good.status, 200, "{}", good.text);
+    }
+    assert_eq!(desk.everything().await, before);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_served_is_named_in_the_shops_own_schema() {
+    let options = StoreOptions { schema: "shop_a".into(), ..StoreOptions::default() };
+    let store = Store::new(&shared_cluster().connection_string("postgres", "x"), &options).unwrap();
+    let api = Api {
+        store,
+        engine: None,
+        doors: Vec::new(),
+        jwt_secret: JwtSecret::parse(Some(JWT_SECRET.to_owned())).unwrap(),
+        clock: Arc::new(|| Timestamp::from_second(NOW_S).unwrap()),
+    };
+    let address = serve(api).await;
+    let key = jsonwebtoken::EncodingKey::from_secret(JWT_SECRET.as_bytes());
+    let claims = json!({"role": "service_role"});
+    let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    let headers = [("apikey", token.as_str()), ("accept-profile", "shop_a")];
+    let answer = send(address, "GET", "/rest/v1/orders?select=*", &headers, b"").await;
+    assert_eq!((answer.status, answer.code()), (404, "PGRST205"), "{}", answer.text);
+    assert_eq!(
+        answer.body["message"],
+        "Could not find the table 'shop_a.orders' in the schema cache"
+    );
+}
+
+#[tokio::test]
+async fn arguments_of_another_media_type_than_json_are_refused() {
+    let desk = Desk::open().await;
+    let id = desk.paid("1").await;
+    let before = desk.everything().await;
+    let body = json!({"order_uuid": id}).to_string();
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "text/json", ""] {
+        let headers = [("apikey", desk.key.as_str()), ("content-type", kind)];
+        let path = "/rest/v1/rpc/cancel_order";
+        let answer = desk.raw("POST", path, &headers, body.as_bytes()).await;
+        assert_eq!((answer.status, answer.code()), (415, "json_expected"), "{kind}");
+        assert_eq!(four(&answer.body), ["code", "message", "details", "hint"]);
+    }
+    assert_eq!(desk.everything().await, before);
+    let headers =
+        [("apikey", desk.key.as_str()), ("content-type", "Application/JSON; charset=utf-8")];
+    let path = "/rest/v1/rpc/cancel_order";
+    assert_eq!(desk.raw("POST", path, &headers, body.as_bytes()).await.status, 200);
 }

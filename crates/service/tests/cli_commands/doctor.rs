@@ -34,6 +34,7 @@ async fn on_good_ground_nothing_is_wrong_and_no_secret_is_shown() {
         "agree about the time",
         "Schema public is as this release needs it.",
         "All protected functions are as released.",
+        "Every setting is within its range.",
         "No engine runs, and no order needs one.",
         "Nothing is wrong.",
     ] {
@@ -50,11 +51,17 @@ async fn every_fault_of_a_bad_ground_has_its_sentence_and_its_remedy() {
     desk.sql("alter function setting_number(text) volatile").await;
     desk.by_force("update orders set updated_at = now() - interval '5 minutes'").await;
     desk.sql("insert into provider_accounts (provider, paused_until) values ('zinc_v1', now() + interval '1 hour')").await;
-    let wrong = wrong(&desk.types(&["doctor", "--json"]).await.ends(3));
+    desk.sql("update settings set value = '0' where name = 'processing_bound_ms'").await;
+    desk.sql("update settings set value = 'feed' where name = 'shop_secret'").await;
+    let said = desk.types(&["doctor", "--json"]).await.ends(3);
+    assert!(!said.out.contains("feed"), "{}", said.out);
+    let wrong = wrong(&said);
     for (fault, remedy) in [
         ("track_functions is none", "set track_functions = 'pl'"),
         ("synchronous_commit is off", "set it to on"),
         ("setting_number", "atomic-orders migrate"),
+        ("The setting processing_bound_ms is \"0\" and must be", "migrate --set"),
+        ("The setting shop_secret must be 64 hex digits", "the one of a backup"),
         ("1 orders are stuck", "atomic-orders recover"),
         ("No engine runs, and 1 orders need one.", "atomic-orders work"),
         ("Nothing is sent to zinc_v1", "alerts"),

@@ -3,7 +3,11 @@
 
 mod desk;
 mod doctor;
+mod folder;
+mod given;
 mod import;
+mod installed;
+mod migrate;
 mod orders;
 mod serve;
 mod up;

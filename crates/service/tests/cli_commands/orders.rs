@@ -161,3 +161,21 @@ async fn a_key_is_printed_once_and_stored_as_its_digest() {
     assert_eq!((&row["note"], &row["role"]), (&json!("web shop"), &json!("service_role")));
     assert!(!row.to_string().contains(key), "{row}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_listed_by_their_prefix_and_revoked_once() {
+    let desk = Desk::fresh().await;
+    desk.types(&["keys", "list"]).await.ends(0);
+    let key = desk.types(&["keys", "add", "--note", "web shop"]).await.ends(0).out;
+    let listed = desk.types(&["keys", "list", "--json"]).await.ends(0).json();
+    let prefix = listed["prefix"].as_str().unwrap().to_owned();
+    assert!(key.starts_with(&prefix) && listed["revoked_at"].is_null(), "{listed}");
+    let shown = desk.types(&["keys", "list"]).await.ends(0);
+    assert!(shown.out.contains(&prefix) && !shown.out.contains(key.trim_end()), "{}", shown.out);
+    desk.types(&["keys", "revoke", "aok_nobody"]).await.ends(3);
+    desk.types(&["keys", "revoke", &prefix]).await.ends(0);
+    let again = desk.types(&["keys", "revoke", &prefix]).await.ends(3);
+    assert!(again.err.contains("keys list"), "{}", again.err);
+    let listed = desk.types(&["keys", "list", "--json"]).await.ends(0).json();
+    assert!(listed["revoked_at"].is_string(), "{listed}");
+}

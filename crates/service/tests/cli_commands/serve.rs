@@ -1,6 +1,6 @@
 //! `serve`: answers, buys on demand without loops of its own, and stops when it is told to.
 
-use crate::desk::{Desk, Said};
+use crate::desk::{Desk, Said, run};
 use orders_sandbox::{Options, World};
 use serde_json::{Value, json};
 use std::process::Stdio;
@@ -84,9 +84,37 @@ async fn a_server_without_loops_buys_an_order_when_it_is_asked_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_real_provider_never_meets_the_times_of_a_sandbox() {
+    let desk = Desk::fresh().await;
+    desk.sql("update settings set value = '1500' where name = 'processing_bound_ms'").await;
+    for args in [&["work"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let mut command = desk.program_as("public_orders_app");
+        command.args(args).env("ZINC_TOKEN", "t").env("ZINC_URL", "https://zinc.example/v1");
+        let ended = tokio::time::timeout(Duration::from_mins(1), run(command));
+        let said = ended.await.expect("it does not begin to work").ends(1);
+        let fault = "The setting processing_bound_ms is \"1500\" and must be a whole number from";
+        assert!(said.err.contains(fault), "{}", said.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_can_be_guessed_is_refused_before_anything_is_answered() {
+    let desk = Desk::without_shop().await;
+    let mut command = desk.program_as("public_orders_app");
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("ORDERS_JWT_SECRET", "hunter2");
+    let said = run(command).await.ends(1);
+    assert!(said.err.contains("ORDERS_JWT_SECRET"), "{}", said.err);
+    assert!(said.out.is_empty() && !said.err.contains("hunter2"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_a_provider_says_so_and_a_taken_address_is_refused() {
     let desk = Desk::fresh().await;
-    let server = Server::start(desk.program_as("public_orders_app")).await;
+    let mut command = desk.program_as("public_orders_app");
+    for name in ["ORDERS_JWT_SECRET", "ORDERS_IN_FLIGHT", "ORDERS_LEASE_MS", "ZINC_TOKEN"] {
+        command.env(name, "");
+    }
+    let server = Server::start(command).await;
     let said = desk.types(&["serve", "--listen", &server.address]).await.ends(1);
     assert!(said.err.contains("choose another with --listen"), "{}", said.err);
     let said = desk.types(&["serve", "--work", "--listen", "127.0.0.1:0"]).await.ends(1);

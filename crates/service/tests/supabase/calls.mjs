@@ -93,6 +93,9 @@ await test('other mistakes have the codes that PostgREST gives them', async () =
   failed(await supabase.rpc('complete_order'), 404, 'PGRST202');
   const args = { order_uuid: 'x', zinc_request_id_param: 'r' };
   failed(await supabase.rpc('complete_order_processing', args), 400, '22P02');
+  const object = { order_uuid: PAID, zinc_request_id_param: {} };
+  failed(await supabase.rpc('complete_order_processing', object), 400, '22023');
+  failed(await supabase.schema('private').rpc('recover_stuck_orders'), 406, 'PGRST106');
   failed(await supabase.rpc('recover_stuck_orders', {}, { get: true }), 405, '25006');
   const health = await supabase.rpc('order_system_health', {}, { get: true });
   assert.equal(health.error, null);

@@ -8,8 +8,11 @@
     reason = "each test program uses another part of this, and a test that cannot go on must end"
 )]
 
+pub mod broken;
 pub mod child;
+pub mod counter;
 pub mod pooler;
+pub mod untested;
 pub mod worker;
 
 use orders_embedded::testing::shared_cluster;
@@ -106,6 +109,7 @@ impl Shop {
     pub async fn in_schema(database: &str, schema: &str, options: Options) -> Self {
         let admin = store(database, "postgres", schema);
         let installed = schema::install(&admin).await.expect("an installed shop");
+        broken::on_purpose(&admin).await;
         let app = store(database, &installed.app_role, schema);
         let partners = World::start(options).await.expect("partners");
         let shop = Self { database: database.into(), admin, app, partners };
@@ -251,21 +255,33 @@ impl Shop {
 
     /// Ends the leases that nobody will renew, instead of waiting for them.
     pub async fn end_leases(&self) {
-        self.sql(
-            "update {s}.order_attempts set lease_expires_at = clock_timestamp() - interval '1 ms'
-              where lease_token is not null",
-        )
-        .await;
+        self.end_leases_where("true").await;
     }
 
     /// Ends the leases whose work is older than any call of these tests and its recording: nobody
     /// works under them any more, and their end would only be waited for.
     pub async fn end_leases_of_nobody(&self) {
-        self.sql(
-            "update {s}.order_attempts set lease_expires_at = clock_timestamp() - interval '1 ms'
-              where lease_token is not null and call_deadline_at < clock_timestamp() - interval '1 s'",
+        self.end_leases_where("a.call_deadline_at < clock_timestamp() - interval '1 s'").await;
+    }
+
+    /// With a lease ends the due time of its order, at which recovery looks.
+    async fn end_leases_where(&self, condition: &str) {
+        let sql = format!(
+            "set local session_replication_role = replica;
+             with ended as (
+               update {{s}}.orders as o set due_at = clock_timestamp() - interval '1 ms'
+                 from {{s}}.order_attempts as a
+                where a.order_id = o.id and a.lease_token is not null and o.status = 'submitting' and {condition}
+               returning o.id)
+             update {{s}}.order_attempts as a set lease_expires_at = clock_timestamp() - interval '1 ms'
+               from ended where a.order_id = ended.id and a.lease_token is not null"
         )
-        .await;
+        .replace("{s}", self.app.schema());
+        let ended = self.admin.transact("test.end_leases", move |tx| {
+            let sql = sql.clone();
+            Box::pin(async move { tx.execute(&sql).await })
+        });
+        ended.await.expect("ended leases");
     }
 
     /// The status of an order.

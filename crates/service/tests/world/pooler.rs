@@ -18,14 +18,13 @@ pub struct Pooler {
     _child: Child,
 }
 
-/// Where it is; nothing, said loudly, where it is missing.
+/// Where it is; nothing, said loudly, where it is missing (on CI a failure).
 pub fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/bin".into()]);
     let found = folders.map(|folder| folder.join("pgbouncer")).find(|file| file.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "CI must have pgbouncer, and has not");
-        eprintln!("\n!!! pgbouncer IS MISSING: nothing was tested through a pooler.\n");
+        super::untested::because("pgbouncer is missing, so nothing went through a pooler");
     }
     found
 }

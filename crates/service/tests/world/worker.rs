@@ -79,6 +79,16 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Waits until so many of its answers were stale.
+    pub async fn stale(&self, count: u64) {
+        let wait = async {
+            while self.stat("stale") < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.expect("stale answers");
+    }
+
     /// Stops it in order, and says how long that took.
     pub async fn stop(self) -> Duration {
         let begun = Instant::now();
@@ -196,6 +206,15 @@ impl Gate for Barrier {
             let limit = Duration::from_mins(1);
             drop(self.changed.wait_timeout_while(state, limit, |state| !state.1).unwrap());
         });
+    }
+}
+
+/// Several gates, each of which is passed in turn.
+pub struct Gates<const N: usize>(pub [Arc<dyn Gate>; N]);
+
+impl<const N: usize> Gate for Gates<N> {
+    fn pass(&self, point: Point) {
+        self.0.iter().for_each(|gate| gate.pass(point));
     }
 }
 

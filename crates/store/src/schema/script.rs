@@ -1,7 +1,8 @@
 //! The installation as text: what the installer runs, and what `migrate --print` shows to a person
 //! who would rather run it with `psql`.
 
-use super::{RELEASE, names};
+use super::names;
+use super::objects::{PINNED, protect};
 use crate::Error;
 use crate::sql::{FUNCTIONS, GUARDS, MIGRATIONS, Names};
 use orders_core::id::hex;
@@ -12,7 +13,7 @@ use std::fmt::Write as _;
 /// The first installation of a shop into a schema, as one transaction.
 pub fn script(schema: &str) -> Result<String, Error> {
     let names = names(schema)?;
-    let mut text = String::from("begin;\n");
+    let mut text = format!("begin;\n{PINNED};\n");
     text.push_str(&roles(&names));
     text.push_str(&become_owner(&names));
     for (version, (name, file)) in MIGRATIONS.iter().enumerate() {
@@ -25,34 +26,20 @@ pub fn script(schema: &str) -> Result<String, Error> {
         );
     }
     text.push_str(&functions_and_guards(&names));
+    text.push_str(&protect(&names));
     text.push_str(&give_back(&names));
     text.push_str("commit;\n");
     Ok(text)
 }
 
-/// Everything that is created anew on every installation, each function closed before it is opened.
+/// Everything that is created anew on every installation.
 pub fn functions_and_guards(names: &Names) -> String {
     let mut text = String::new();
-    for (name, file) in FUNCTIONS {
-        let _ = write!(text, "\n-- {name}.sql\n{}{}", names.render(file), closed(names, name));
-    }
-    for (name, file) in GUARDS {
+    for (name, file) in FUNCTIONS.iter().chain(GUARDS) {
         let _ = write!(text, "\n-- {name}.sql\n{}", names.render(file));
     }
-    text.push_str(&closed(names, "refuse_write"));
     text.push_str(&edges(names));
-    text.push_str(&protect(names));
     text
-}
-
-/// Writes down what was installed, so that a difference shows.
-fn protect(names: &Names) -> String {
-    let (schema, digests) = (&names.schema, digests(names));
-    format!(
-        "delete from \"{schema}\".protected_functions;\n\
-         insert into \"{schema}\".protected_functions (signature, digest, release)\n\
-         select d.signature, d.digest, '{RELEASE}' from ({digests}) as d;\n"
-    )
 }
 
 /// The roles of the shop. Roles belong to the whole server, so that another shop's installer may make
@@ -74,14 +61,33 @@ pub fn roles(names: &Names) -> String {
              exception when duplicate_object or unique_violation then null; end $$;"
         );
     }
-    text
+    text + &apart(names)
+}
+
+/// Ends the membership of callers and of the service in the owner, whoever granted it. // G38
+fn apart(names: &Names) -> String {
+    let Names { owner, app, .. } = names;
+    format!(
+        "do $$ declare step text; begin
+           for step in select format('revoke %s from %s', a.roleid::regrole, a.member::regrole)
+                  || case when current_setting('server_version_num')::integer >= 160000
+                       then format(' granted by %s', a.grantor::regrole) else '' end || ' cascade'
+             from pg_auth_members as a
+            where a.roleid = '{owner}'::regrole
+              and pg_get_userbyid(a.member) in ('anon', 'authenticated', 'service_role', '{app}')
+           loop
+             execute step;
+           end loop;
+         end $$;\n"
+    )
 }
 
 /// Makes the session the owner for the length of its transaction; a superuser needs no membership.
 pub fn become_owner(names: &Names) -> String {
-    let Names { schema, owner, .. } = names;
+    let Names { schema, owner, app } = names;
     format!(
-        "create schema if not exists \"{schema}\";\n\
+        "{PINNED};\n\
+         create schema if not exists \"{schema}\";\n\
          do $$ begin\n\
          \x20 if not (select rolsuper from pg_roles where rolname = current_user) then\n\
          \x20   -- From 16 on a membership inherits and may be set only where that is said.\n\
@@ -90,10 +96,9 @@ pub fn become_owner(names: &Names) -> String {
          \x20          then ' with inherit true, set true' else '' end;\n\
          \x20 end if;\n\
          end $$;\n\
-         revoke create on schema \"{schema}\" from public;\n\
+         revoke create on schema \"{schema}\" from public, anon, authenticated, service_role, \"{app}\";\n\
          grant usage, create on schema \"{schema}\" to \"{owner}\";\n\
-         set local role \"{owner}\";\n\
-         set local search_path = pg_catalog, pg_temp;\n"
+         set local role \"{owner}\";\n"
     )
 }
 
@@ -109,19 +114,9 @@ pub fn give_back(names: &Names) -> String {
     )
 }
 
-/// Closes a function to everybody: PostgreSQL and Supabase both open new functions by default.
-fn closed(names: &Names, function: &str) -> String {
-    format!(
-        "revoke all on function \"{}\".{function} from public, anon, authenticated, service_role, \
-         \"{}\";\n",
-        names.schema, names.app
-    )
-}
-
 /// The edges, generated from `orders_core::state`: the constraint that refuses, and the readable
-/// twin. The constraint is one array, because every statement reads it anew: as a list of pairs it
-/// cost a single call a fifth of its time. It is replaced only when it differs, first not valid, then validated, so that
-/// no long lock is needed on a large table. // G10
+/// twin. The constraint is replaced only when it differs; then every order is read again, first not
+/// valid, then validated, so that no long lock is needed on a large table. // G10
 fn edges(names: &Names) -> String {
     let schema = &names.schema;
     let mut pairs = String::new();
@@ -135,35 +130,24 @@ fn edges(names: &Names) -> String {
     }
     let digest = hex(&Sha256::digest(&pairs)[..8]);
     format!(
-        "do $edges$ begin
+        "do $edges$
+         declare together text;
+         begin
            if not exists (select from pg_constraint where conname = 'orders_edge_known'
-               and conrelid = '\"{schema}\".orders'::regclass
+               and contypid = '\"{schema}\".orders_whole'::regtype
                and obj_description(oid, 'pg_constraint') = 'edges {digest}') then
-             alter table \"{schema}\".orders drop constraint if exists orders_edge_known;
-             alter table \"{schema}\".orders add constraint orders_edge_known
-               check (status_before || '>' || status = any ('{{{pairs}}}')) not valid;
-             alter table \"{schema}\".orders validate constraint orders_edge_known;
-             comment on constraint orders_edge_known on \"{schema}\".orders is 'edges {digest}';
+             alter domain \"{schema}\".orders_whole drop constraint if exists orders_edge_known;
+             alter domain \"{schema}\".orders_whole add constraint orders_edge_known
+               check ((value).status_before || '>' || (value).status = any ('{{{pairs}}}'));
+             comment on constraint orders_edge_known on domain \"{schema}\".orders_whole is 'edges {digest}';
+             select pg_get_constraintdef(oid) into strict together from pg_constraint
+              where conname = 'orders_hold_together' and conrelid = '\"{schema}\".orders'::regclass;
+             execute 'alter table \"{schema}\".orders drop constraint orders_hold_together, '
+                  || 'add constraint orders_hold_together ' || replace(together, ' NOT VALID', '') || ' not valid';
+             alter table \"{schema}\".orders validate constraint orders_hold_together;
              delete from \"{schema}\".order_edges;
              insert into \"{schema}\".order_edges (status_before, status_after, meaning) values {rows};
            end if;
          end $edges$;\n"
     )
-}
-
-/// The digest of each function as the catalogue has it: source, arguments, settings, owner's rights.
-/// Nothing in it depends on the reader's `search_path`, as `regprocedure` and
-/// `pg_get_functiondef` would.
-pub fn digests(names: &Names) -> String {
-    let Names { schema, owner, .. } = names;
-    format!("select p.proname || '(' || coalesce((
-         select string_agg(case when t.typnamespace = p.pronamespace then t.typname else format_type(t.oid, null) end, ',' order by a.at)
-           from unnest(p.proargtypes) with ordinality as a (type, at) join pg_type as t on t.oid = a.type), '') || ')' as signature,
-       sha256(convert_to(concat_ws(E'\\x1f', p.proname, p.prosrc, pg_get_function_sqlbody(p.oid), p.provolatile, p.proretset,
-         p.prosecdef, p.proconfig::text, p.proargnames::text, p.proargmodes::text, pg_get_expr(p.proargdefaults, 0), (
-           select string_agg(t.typname, ',' order by a.at)
-             from unnest(coalesce(p.proallargtypes, p.proargtypes) || p.prorettype) with ordinality as a (type, at)
-             join pg_type as t on t.oid = a.type)), 'UTF8')) as digest
-  from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
- where n.nspname = '{schema}' and p.proowner::regrole::text = '{owner}'")
 }

@@ -230,8 +230,11 @@ async fn an_older_generations_id_is_stale_and_not_a_conflict() {
     let last = shop.complete(id, "req-1", "submitted", "submitted_to_zinc").await;
     assert_eq!(last["code"], json!("request_id_stale"), "window_a13: {last}");
     assert_eq!(
-        shop.text("select string_agg(request_id, ' ' order by generation) from order_attempts")
-            .await,
+        shop.text(
+            "select concat_ws(' ', a.request_id, o.zinc_request_id) from orders as o
+                     join order_attempts as a on a.order_id = o.id and a.generation = 1"
+        )
+        .await,
         "req-1 req-2"
     );
     shop.verify().await;
@@ -245,7 +248,12 @@ async fn a_word_of_acceptance_after_an_unsettled_refusal_is_recorded() {
     assert_eq!(shop.text("select outcome from order_attempts").await, "refused");
     let answer = shop.complete(id, "req-1", "submitted", "submitted_to_zinc").await;
     assert_eq!(answer["status"], json!("submitted_to_zinc"), "{answer}");
-    assert_eq!(shop.text("select outcome from order_attempts").await, "accepted");
+    shop.complete(id, "req-1", "delivered", "completed").await;
+    assert_eq!(
+        shop.text("select concat_ws(' ', outcome, request_id, settled_by) from order_attempts")
+            .await,
+        "accepted req-1 delivered"
+    );
     shop.verify().await;
 }
 

@@ -167,7 +167,7 @@ async fn another_id_than_the_stored_one_is_refused_in_every_state_and_kept() {
 #[tokio::test]
 async fn an_ended_order_is_refused_with_a_finding_when_an_id_is_given() {
     let shop = Shop::fresh().await;
-    let id = shop.paid("1").await;
+    let id = shop.place("1").await;
     shop.sql(&format!("select cancel_order('{id}')")).await;
     refused(&shop, id, None, "order_cancelled").await;
     assert_eq!(shop.text(FINDINGS).await, "");
@@ -202,7 +202,7 @@ async fn the_actor_is_the_given_one_else_the_jwts_else_the_login_role() {
     let cases = [
         ("{\"actor\": \"ada\"}", "{\"role\": \"service_role\"}", "ada", "options"),
         ("{}", "{\"role\": \"service_role\", \"sub\": \"u1\"}", "service_role:u1", "jwt"),
-        ("{\"actor\": \"\"}", "", "public_orders_app", "login"),
+        ("{\"actor\": null}", "", "public_orders_app", "login"),
         ("{}", "{\"role\": null}", "public_orders_app", "login"),
         ("{}", "{\"role\": \"\"}", "public_orders_app", "login"),
     ];
@@ -219,4 +219,33 @@ async fn the_actor_is_the_given_one_else_the_jwts_else_the_login_role() {
         let who = shop.text(&format!("select actor || ' ' || actor_source from order_events where order_id = '{id}' order by seq desc limit 1")).await;
         assert_eq!(who, format!("{actor} {source}"), "{options} {claims}");
     }
+}
+
+#[tokio::test]
+async fn an_id_that_another_order_takes_at_the_same_moment_is_refused_and_kept() {
+    let shop = Shop::fresh().await;
+    let (one, token) = shop.submitting("1", 60_000).await;
+    shop.setback(one, token, &Setback::UNKNOWN).await.unwrap();
+    let (two, token) = shop.submitting("2", 60_000).await;
+    shop.setback(two, token, &Setback::UNKNOWN).await.unwrap();
+    let first = shop.session("public_orders_app").await;
+    first
+        .batch_execute(&format!(
+            "begin; select manually_complete_order('{one}', 'req-1', 'seen at Zinc')"
+        ))
+        .await
+        .unwrap();
+    let before = shop.everything(two).await;
+    // The second does not see the first one's word, and waits at the index for its end.
+    let second = shop.by_word(two, Some("req-1"));
+    let end = async {
+        shop.until_blocked(1).await;
+        first.batch_execute("commit").await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(second, end);
+    assert_eq!(answer["code"], json!("request_id_conflict"), "{answer}");
+    assert!(answer["message"].is_string() && answer["hint"].is_string(), "{answer}");
+    assert_eq!(shop.everything(two).await, before);
+    assert_eq!(shop.text(FINDINGS).await, "request_id_conflict req-1");
+    shop.verify().await;
 }

@@ -68,6 +68,11 @@ fn unknown(doubt: Doubt) -> Answer {
     Answer::Unknown { doubt, retry_after: None }
 }
 
+fn refused(class: Class, code: &str) -> Refusal {
+    let key_used_up = matches!(class, RetryNewKey | HoldUntilFunded | Rejected | Cancelled);
+    Refusal { class, code: code.to_owned(), key_used_up, kept: true, wrong_fields: None }
+}
+
 fn error(code: &str) -> Value {
     json!({"_type": "error", "code": code, "message": "…", "data": {}})
 }
@@ -94,9 +99,9 @@ fn each_code_answers_a_create_call_and_a_read_by_its_class() {
     for (code, class) in contract() {
         for status in [200, 400, 404] {
             let said = Refusal {
-                class,
-                code: code.to_owned(),
-                key_used_up: matches!(class, RetryNewKey | HoldUntilFunded | Rejected | Cancelled),
+                kept: code != WRONG_TOKEN,
+                wrong_fields: OUR_FAULTS.contains(&code).then(Vec::new),
+                ..refused(class, code)
             };
             let (created, seen) = (create(status, &error(code)), read(status, &error(code)));
             if class == InProgress {
@@ -104,7 +109,12 @@ fn each_code_answers_a_create_call_and_a_read_by_its_class() {
                 assert_eq!(seen, Reading::InProgress { code: code.to_owned() });
             } else {
                 assert_eq!(created, Answer::Refused(said.clone()), "{code}");
-                assert_eq!(seen, Reading::Failed(said), "{code}");
+                let code = code.to_owned();
+                match &*code {
+                    WRONG_TOKEN => assert_eq!(seen, Reading::Barred { code }),
+                    NO_REQUEST => assert_eq!(seen, Reading::NotFound { code }),
+                    _ => assert_eq!(seen, Reading::Failed(said, Whose::Unsaid), "{code}"),
+                }
             }
         }
     }
@@ -182,9 +192,9 @@ fn a_client_error_without_a_code_is_no_refusal_except_of_our_set_up() {
             assert_eq!(create(status, &body), unknown(Doubt::UnreadableClientError));
         }
         for (status, code) in [(401, "http_401"), (403, "http_403")] {
-            let refused =
-                Refusal { class: Configuration, code: code.to_owned(), key_used_up: false };
+            let refused = Refusal { kept: false, ..refused(Configuration, code) };
             assert_eq!(create(status, &body), Answer::Refused(refused));
+            assert_eq!(read(status, &body), Reading::Barred { code: code.to_owned() });
         }
     }
     for code in [json!(7), json!(""), json!("a\u{0}b"), json!(null)] {
@@ -198,6 +208,59 @@ fn a_client_error_without_a_code_is_no_refusal_except_of_our_set_up() {
 fn an_overlong_code_is_cut_and_goes_to_review() {
     let Answer::Refused(refusal) = create(400, &error(&"é".repeat(300))) else { panic!() };
     assert_eq!((refusal.class, refusal.code.chars().count()), (NeedsReview, 100));
+}
+
+#[test]
+fn a_refusal_of_the_caller_is_never_taken_for_an_answer_that_the_key_keeps() {
+    let kept = |status, code| {
+        let Answer::Refused(refusal) = create(status, &error(code)) else { panic!("{code}") };
+        assert!(!refusal.key_used_up);
+        refusal.kept
+    };
+    for status in [200, 400, 401, 403] {
+        assert!(!kept(status, "invalid_client_token"), "{status}");
+        assert_eq!(kept(status, "account_locked"), status < 401, "{status}");
+        assert_eq!(kept(status, "unauthorized_access"), status < 401, "{status}");
+    }
+    // A code that speaks of the order is read as such, whatever the status.
+    assert!(matches!(read(403, &error("add_on_item")), Reading::Failed(_, Whose::Unsaid)));
+    assert!(matches!(read(200, &error("account_locked")), Reading::Failed(_, Whose::Unsaid)));
+}
+
+#[test]
+fn of_what_a_validator_says_only_the_names_of_our_fields_are_kept() {
+    let fields = |errors: Value| {
+        let body = json!({"_type": "error", "code": "invalid_request",
+            "data": {"validator_errors": errors}});
+        let Answer::Refused(refusal) = create(400, &body) else { panic!("{body}") };
+        refusal.wrong_fields.unwrap()
+    };
+    let private = json!([
+        {"message": "shipping_address.zip_code '97209' of Ada Miller, 12 Elm Street, is no zip_code"},
+        {"path": "products[0].quantity", "message": 7}, {"text": "city"}, "max_price", null]);
+    assert_eq!(fields(private), ["shipping_address", "zip_code", "products", "quantity"]);
+    assert_eq!(fields(json!({"message": "max_price"})), ["max_price"]);
+    let all = model::FIELDS.join(" ");
+    assert_eq!(fields(json!([{ "message": all }])).len(), 10);
+    for nothing in [json!(null), json!("max_price"), json!([]), json!([{"message": "max_pricey"}])]
+    {
+        assert!(fields(nothing).is_empty());
+    }
+    let Answer::Refused(other) = create(400, &error("add_on_item")) else { panic!() };
+    assert_eq!(other.wrong_fields, None);
+    let mut purchase = super::super::request::tests::purchase();
+    purchase.recipient.instructions = "Ring twice".into();
+    let sent = super::super::request::bytes(&purchase).unwrap();
+    known_fields(&serde_json::from_slice(&sent).unwrap());
+}
+
+/// Demands that every name in a request stands in the list.
+fn known_fields(value: &Value) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        assert!(model::FIELDS.contains(&&**name), "{name}");
+        known_fields(value);
+    }
+    value.as_array().into_iter().flatten().for_each(known_fields);
 }
 
 #[test]
@@ -275,7 +338,11 @@ proptest! {
             Answer::Unknown { .. } => {}
         }
         let read = reading(status, &body, "r1", ATTEMPT);
-        prop_assert!(matches!(&read, Reading::Nothing { .. }), "{:?}", read);
+        match &read {
+            Reading::Nothing { .. } => {}
+            Reading::Barred { .. } => prop_assert!(matches!(status, 401 | 403)),
+            other => prop_assert!(false, "{:?}", other),
+        }
         let listed = listing(status, &body);
         prop_assert!(matches!(&listed, (Listing::Nothing { .. }, 0)), "{:?}", listed);
     }

@@ -42,7 +42,7 @@ pub(crate) async fn post(
             None => false,
         };
         // The row is the truth, whoever moved it.
-        let found = read::order(&shared.store, &order.to_string()).await?.ok_or_else(no_order)?;
+        let found = read::order_by_id(&shared.store, order).await?.ok_or_else(no_order)?;
         // Pending, and yet not to be had: another worker may be about to commit his claim.
         let undecided = !driven && found["status"] == "pending" && found["hold_reason"].is_null();
         if !undecided || turn == TURNS_MAX || shared.engine.is_none() {

@@ -1,10 +1,17 @@
 //! `/rest/v1/orders`: the table that nobody writes. Whoever tries is told which function to call.
 
+use super::demand_schema;
+use crate::api::Shared;
 use crate::api::fault::Fault;
-use axum::http::StatusCode;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use std::sync::Arc;
 
 /// PATCH, DELETE, POST, PUT: refused by name. // ruling 31
-pub(crate) async fn write() -> Fault {
+pub(crate) async fn write(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Fault {
+    if let Err(fault) = demand_schema(shared.store.schema(), &headers) {
+        return fault;
+    }
     Fault::new(
         StatusCode::FORBIDDEN,
         "42501",
@@ -16,11 +23,15 @@ pub(crate) async fn write() -> Fault {
 }
 
 /// GET: the list lives elsewhere, with filters that mean something.
-pub(crate) async fn read() -> Fault {
+pub(crate) async fn read(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Fault {
+    let schema = shared.store.schema();
+    if let Err(fault) = demand_schema(schema, &headers) {
+        return fault;
+    }
     Fault::new(
         StatusCode::NOT_FOUND,
         "PGRST205",
-        "Could not find the table 'public.orders' in the schema cache",
+        format!("Could not find the table '{schema}.orders' in the schema cache"),
     )
     .hint("Orders are read at GET /v1/orders and GET /v1/orders/{id}.")
 }

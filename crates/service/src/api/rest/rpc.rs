@@ -4,16 +4,17 @@
 //! exact names, no guessing. A stored refusal arrives with the status that its door asked for and
 //! with PostgREST's four fields, so that supabase-js sees an error and the finding is kept.
 
-use super::miss;
+use super::{demand_schema, miss};
 use crate::api::auth::Caller;
+use crate::api::call::{self, Named};
 use crate::api::fault::Fault;
-use crate::api::{Shared, body};
+use crate::api::{Shared, body, json};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, Path, RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use orders_store::door::{self, Called, Door};
+use orders_store::door::{Called, Door};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -21,12 +22,14 @@ use std::sync::Arc;
 pub(crate) async fn post(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    Path(function): Path<String>,
+    Named(function): Named,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     request: Body,
 ) -> Result<Response, Fault> {
+    demand_schema(shared.store.schema(), &headers)?;
     refuse_filters(query.as_deref())?;
+    body::demand_json(&headers, false)?;
     let bytes = body::read(request).await?;
     // PostgREST takes an empty body for no arguments; where some are needed it is malformed.
     let needs_none = shared
@@ -35,21 +38,19 @@ pub(crate) async fn post(
         .any(|door| door.name == function && door.params.iter().all(|param| param.optional));
     let args = if bytes.is_empty() && needs_none { Map::new() } else { body::parse(&bytes)? };
     let door = find(&shared, &function, &args)?;
-    call(&shared, &caller, door, &args, &headers).await
+    called(&shared, &caller, door, &args, &headers).await
 }
 
 /// Calls a door that does not write, with arguments from the query.
 pub(crate) async fn get(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    Path(function): Path<String>,
+    Named(function): Named,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let args: Map<String, Value> = pairs(query.as_deref())
-        .filter(|(name, _)| name != "select")
-        .map(|(name, value)| (name, Value::String(value)))
-        .collect();
+    demand_schema(shared.store.schema(), &headers)?;
+    let args = arguments(query.as_deref())?;
     let door = find(&shared, &function, &args)?;
     if door.writes {
         return Err(Fault::new(
@@ -59,7 +60,34 @@ pub(crate) async fn get(
         )
         .hint("It changes something: call it with POST."));
     }
-    call(&shared, &caller, door, &args, &headers).await
+    called(&shared, &caller, door, &of_their_kinds(door, args), &headers).await
+}
+
+/// The arguments of a query. Of two with one name the last would win, unseen.
+fn arguments(query: Option<&str>) -> Result<Map<String, Value>, Fault> {
+    let mut args = Map::new();
+    for (name, value) in pairs(query).filter(|(name, _)| name != "select") {
+        if args.contains_key(&name) {
+            let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+            let message = format!("the parameter {shown} stands twice in the query");
+            return Err(Fault::new(StatusCode::BAD_REQUEST, "PGRST100", message));
+        }
+        args.insert(name, Value::String(value));
+    }
+    Ok(args)
+}
+
+/// Arguments of a query as JSON would have them; what is not of its parameter's kind stays a text
+/// and is refused as one.
+fn of_their_kinds(door: &Door, mut args: Map<String, Value>) -> Map<String, Value> {
+    for param in door.params.iter().filter(|param| param.kind != "text" && param.kind != "uuid") {
+        if let Some(value) = args.get_mut(&param.name)
+            && let Some(read) = value.as_str().and_then(|text| json::read(text.as_bytes()).ok())
+        {
+            *value = read;
+        }
+    }
+    args
 }
 
 /// The door of exactly this name and of parameters that fit.
@@ -79,14 +107,14 @@ fn find<'a>(
     })
 }
 
-async fn call(
+async fn called(
     shared: &Shared,
     caller: &Caller,
     door: &Door,
     args: &Map<String, Value>,
     headers: &HeaderMap,
 ) -> Result<Response, Fault> {
-    let outcome = door::call(&shared.store, door, args, &caller.claims()).await?;
+    let outcome = call::door(shared, caller, door, args).await?;
     match outcome.status {
         Some(status) if status >= 400 => Err(Fault::stored(outcome.value, status)),
         _ if door.returns_nothing => Ok(StatusCode::NO_CONTENT.into_response()),
@@ -148,6 +176,8 @@ fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use orders_store::door::DoorParam;
+    use serde_json::json;
 
     #[test]
     fn a_query_is_read_in_pairs() {
@@ -155,6 +185,28 @@ mod tests {
         let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(read, [text("a", "1"), text("b", "x y"), text("c", "")]);
         assert_eq!(pairs(None).count(), 0);
+    }
+
+    #[test]
+    fn an_argument_of_a_query_stands_once_and_is_of_its_parameters_kind() {
+        let twice = arguments(Some("page_size=1&after_order=&page_size=2")).unwrap_err();
+        assert_eq!(twice.code, "PGRST100");
+        assert!(twice.message.contains("page_size"), "{}", twice.message);
+        let param = |name: &str, kind: &str| DoorParam {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            optional: false,
+        };
+        let door = Door {
+            name: "door".into(),
+            params: vec![param("size", "integer"), param("word", "text"), param("odd", "integer")],
+            returns_rows: true,
+            returns_nothing: false,
+            writes: false,
+        };
+        let args = arguments(Some("size=7&word=8&odd=x")).unwrap();
+        let read = Value::Object(of_their_kinds(&door, args));
+        assert_eq!(read, json!({"size": 7, "word": "8", "odd": "x"}));
     }
 
     #[test]

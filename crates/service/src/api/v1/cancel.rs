@@ -1,17 +1,18 @@
 //! `POST /v1/orders/{id}/cancel`: ends an order of which certainly nothing was sent. // G7
 
-use super::{ACTOR, Decision, decide};
+use super::{ACTOR, Decision, REASON, decide};
 use crate::api::Shared;
 use crate::api::auth::Caller;
+use crate::api::call::Named;
 use crate::api::fault::Fault;
-use crate::api::shape::{Field, Kind};
+use crate::api::shape::Field;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use serde_json::Value;
 use std::sync::Arc;
 
-pub(crate) const FIELDS: &[Field] = &[Field("reason", Kind::Line(300), false), ACTOR];
+pub(crate) const FIELDS: &[Field] = &[REASON, ACTOR];
 
 const DECISION: Decision =
     Decision { door: "cancel_order", fields: FIELDS, params: &[("reason", "reason_param")] };
@@ -20,7 +21,7 @@ const DECISION: Decision =
 pub(crate) async fn post(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    Path(order): Path<String>,
+    Named(order): Named,
     request: Body,
 ) -> Result<Json<Value>, Fault> {
     decide(&shared, &caller, &order, request, &DECISION).await

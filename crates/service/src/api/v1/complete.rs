@@ -1,21 +1,19 @@
 //! `POST /v1/orders/{id}/complete`: an operator's word that an order is finished. // ruling 18
 
-use super::{ACTOR, Decision, decide};
+use super::{ACTOR, Decision, REASON, decide};
 use crate::api::Shared;
 use crate::api::auth::Caller;
+use crate::api::call::Named;
 use crate::api::fault::Fault;
 use crate::api::shape::{Field, Kind};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use serde_json::Value;
 use std::sync::Arc;
 
-pub(crate) const FIELDS: &[Field] = &[
-    Field("zinc_request_id", Kind::Line(200), false),
-    Field("reason", Kind::Line(300), false),
-    ACTOR,
-];
+pub(crate) const FIELDS: &[Field] =
+    &[Field("zinc_request_id", Kind::RequestId, false), REASON, ACTOR];
 
 const DECISION: Decision = Decision {
     door: "manually_complete_order",
@@ -27,7 +25,7 @@ const DECISION: Decision = Decision {
 pub(crate) async fn post(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    Path(order): Path<String>,
+    Named(order): Named,
     request: Body,
 ) -> Result<Json<Value>, Fault> {
     decide(&shared, &caller, &order, request, &DECISION).await

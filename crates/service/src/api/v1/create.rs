@@ -1,7 +1,7 @@
 //! `POST /v1/orders`: places an order, once per order number and once per Idempotency-Key. // G30
 
 use crate::api::auth::Caller;
-use crate::api::fault::Fault;
+use crate::api::fault::{Fault, REPLAYED};
 use crate::api::{Shared, body, call, shape};
 use axum::Json;
 use axum::body::Body;
@@ -16,8 +16,6 @@ use std::sync::Arc;
 
 /// The caller's name for this one request.
 pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Says that an answer is the stored one.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The longest key.
 const KEY_CHARS_MAX: usize = 255;
 
@@ -29,7 +27,7 @@ pub(crate) async fn post(
     headers: HeaderMap,
     request: Body,
 ) -> Result<Response, Fault> {
-    demand_json(&headers)?;
+    body::demand_json(&headers, true)?;
     let key = key(&headers)?;
     let order = shape::new_order(body::object(request).await?)?;
     let mut args = Map::new();
@@ -45,20 +43,6 @@ pub(crate) async fn post(
     let placed =
         call::through(&shared, &caller, "place_order", args).await.map_err(in_our_words)?;
     Ok(answer(placed))
-}
-
-fn demand_json(headers: &HeaderMap) -> Result<(), Fault> {
-    let kind =
-        headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    Err(Fault::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "json_expected",
-        "an order is given as application/json",
-    ))
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
@@ -98,7 +82,6 @@ fn in_our_words(mut fault: Fault) -> Fault {
             fault.code = "invalid".into();
             fault.status = StatusCode::UNPROCESSABLE_ENTITY;
         }
-        "23505" => return fault.renamed("payment_taken", "this PaymentIntent pays another order"),
         _ => {}
     }
     fault

@@ -3,11 +3,12 @@
 use super::{ACTOR, Decision, NOTE, decide};
 use crate::api::Shared;
 use crate::api::auth::Caller;
+use crate::api::call::Named;
 use crate::api::fault::Fault;
 use crate::api::shape::{Field, Kind};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ const DECISION: Decision =
 pub(crate) async fn post(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
-    Path(order): Path<String>,
+    Named(order): Named,
     request: Body,
 ) -> Result<Json<Value>, Fault> {
     decide(&shared, &caller, &order, request, &DECISION).await

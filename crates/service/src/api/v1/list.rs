@@ -9,6 +9,7 @@ use orders_core::order::Violation;
 use orders_core::state::Status;
 use orders_store::read::{self, Filter};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The most orders of a page, and the usual number.
@@ -34,6 +35,14 @@ pub(crate) async fn get(
     let filter = filter(pairs)?;
     let mut orders =
         read::orders(&shared.store, &Filter { limit: filter.limit + 1, ..filter.clone() }).await?;
+    if let Some(after) = filter.after.filter(|_| orders.is_empty()) {
+        // Behind the last order of all is an empty page; behind no order is nothing that one could
+        // know, and a walk over the pages must not end there as if it had seen everything.
+        read::id_of(&shared.store, &after.to_string())
+            .await?
+            .filter(|id| *id == after)
+            .ok_or_else(|| Fault::field("after", "must be the id of an order that exists"))?;
+    }
     let page = usize::try_from(filter.limit).unwrap_or(usize::MAX);
     let more = orders.len() > page;
     orders.truncate(page);
@@ -41,51 +50,57 @@ pub(crate) async fn get(
     Ok(Json(json!({"orders": orders, "next": next})))
 }
 
-/// Reads the query; every parameter that is unknown or wrong is named.
+/// Reads the query; every parameter that is unknown, repeated or wrong is named.
 fn filter(pairs: Vec<(String, String)>) -> Result<Filter, Fault> {
     let mut filter = Filter { limit: LIMIT, ..Filter::default() };
-    let mut found = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     for (name, value) in pairs {
-        let fault = match name.as_str() {
-            "status" if Status::parse(&value).is_some() => {
-                filter.status = Some(value);
-                None
-            }
-            "status" => {
-                Some(format!("must be one of {}", Status::ALL.map(Status::name).join(", ")))
-            }
-            "hold" if HOLDS.contains(&value.as_str()) => {
-                filter.hold_reason = Some(value);
-                None
-            }
-            "hold" => Some(format!("must be one of {}", HOLDS.join(", "))),
-            "search" if (1..=200).contains(&value.chars().count()) && !value.contains('\0') => {
-                filter.search = Some(value);
-                None
-            }
-            "search" => Some("must be a number or id of 1 to 200 characters".to_owned()),
-            "after" => match value.parse() {
-                Ok(id) => {
-                    filter.after = Some(id);
-                    None
-                }
-                Err(_) => Some("must be the id of an order".to_owned()),
-            },
-            "limit" => match value.parse() {
-                Ok(limit) if (1..=LIMIT_MAX).contains(&limit) => {
-                    filter.limit = limit;
-                    None
-                }
-                _ => Some(format!("must be between 1 and {LIMIT_MAX}")),
-            },
-            _ => Some("is not known; known are status, hold, search, after, limit".to_owned()),
+        let fault = if seen.contains(&name) {
+            Some("must be given once".to_owned())
+        } else {
+            put(&mut filter, &name, value)
         };
+        let field = name.chars().filter(|c| !c.is_control()).take(60).collect();
+        seen.insert(name);
         if let Some(rule) = fault {
-            found.push(Violation { field: name.chars().take(60).collect(), rule });
+            found.push(Violation { field, rule });
         }
     }
     found.truncate(20);
     if found.is_empty() { Ok(filter) } else { Err(Fault::invalid(found)) }
+}
+
+/// Puts one parameter into the filter, or gives the rule that it breaks.
+fn put(filter: &mut Filter, name: &str, value: String) -> Option<String> {
+    match name {
+        "status" if Status::parse(&value).is_some() => filter.status = Some(value),
+        "status" => {
+            return Some(format!("must be one of {}", Status::ALL.map(Status::name).join(", ")));
+        }
+        "hold" if HOLDS.contains(&value.as_str()) => filter.hold_reason = Some(value),
+        "hold" => return Some(format!("must be one of {}", HOLDS.join(", "))),
+        "search"
+            if (1..=200).contains(&value.chars().count()) && !value.contains(char::is_control) =>
+        {
+            filter.search = Some(value);
+        }
+        "search" => {
+            return Some(
+                "must be a number or id of 1 to 200 characters, without control characters"
+                    .to_owned(),
+            );
+        }
+        "after" => match value.parse() {
+            Ok(id) => filter.after = Some(id),
+            Err(_) => return Some("must be the id of an order".to_owned()),
+        },
+        "limit" => match value.parse() {
+            Ok(limit) if (1..=LIMIT_MAX).contains(&limit) => filter.limit = limit,
+            _ => return Some(format!("must be between 1 and {LIMIT_MAX}")),
+        },
+        _ => return Some("is not known; known are status, hold, search, after, limit".to_owned()),
+    }
+    None
 }
 
 #[cfg(test)]
@@ -114,6 +129,10 @@ mod tests {
             ("sort", "a"),
         ];
         assert_eq!(fields(&wrong), ["status", "hold", "search", "after", "limit", "sort"]);
-        assert_eq!(fields(&[("limit", "0"), ("limit", "-1")]), ["limit", "limit"]);
+        for limit in ["0", "-1", "", "1e2", " 1"] {
+            assert_eq!(fields(&[("limit", limit)]), ["limit"], "{limit}");
+        }
+        assert_eq!(fields(&[("limit", "1"), ("limit", "1")]), ["limit"]);
+        assert_eq!(fields(&[("sort", "a"), ("sort", "b")]), ["sort", "sort"]);
     }
 }

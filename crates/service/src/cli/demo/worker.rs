@@ -17,8 +17,19 @@ impl Worker {
     /// Starts an engine against the demonstration's database and partners.
     pub fn start(database: &str, partners: &Running) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("finding this program")?;
-        let child = Command::new(program)
-            .arg("work")
+        let mut command = Command::new(program);
+        // What the user has set for a shop of his own is not meant for this one.
+        for (name, _) in std::env::vars_os() {
+            let known = name.to_str().unwrap_or_default();
+            if ["ORDERS_", "ZINC_", "STRIPE_", "DATABASE_", "MIGRATE_", "PG"]
+                .iter()
+                .any(|of_ours| known.starts_with(of_ours))
+            {
+                command.env_remove(&name);
+            }
+        }
+        let child = command
+            .args(["work", "--until-eof"])
             .env("DATABASE_URL", database)
             .env("ZINC_URL", format!("{}/v1", partners.base_url()))
             .env("ZINC_TOKEN", TOKEN)
@@ -30,7 +41,8 @@ impl Worker {
             .env("ORDERS_LEASE_MS", "12000")
             .env("ORDERS_IN_FLIGHT", "16")
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "error".into()))
-            .stdin(Stdio::null())
+            // It ends with us, however we end.
+            .stdin(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .context("starting the engine")?;

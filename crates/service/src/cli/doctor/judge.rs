@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use orders_store::ground::Facts;
+use orders_store::settings_rules::Fault;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -127,6 +128,20 @@ pub fn server(facts: &Facts, port: Option<u16>, machine: Timestamp) -> Vec<Word>
     words
 }
 
+/// The settings of the shop. The sandbox works in seconds what takes a provider minutes, so its
+/// shop's times are short on purpose.
+pub fn settings(faults: Vec<Fault>, is_sandbox: bool) -> Vec<Word> {
+    if faults.is_empty() {
+        return vec![Word::good("settings", "Every setting is within its range.")];
+    }
+    if is_sandbox {
+        let sentence = "This shop is the sandbox's, and hurries more than a real provider allows.";
+        return vec![Word::note("settings", sentence, "")];
+    }
+    let word = |fault: Fault| Word::bad("settings", fault.sentence, &fault.remedy);
+    faults.into_iter().map(word).collect()
+}
+
 /// The state of the shop, from `order_system_health()`.
 pub fn health(health: &Value) -> Vec<Word> {
     let number = |name: &str| health[name].as_u64().unwrap_or(0);
@@ -141,10 +156,12 @@ pub fn health(health: &Value) -> Vec<Word> {
     }
     words.push(workers(health));
     for provider in health["paused_providers"].as_array().into_iter().flatten() {
+        let provider = provider.as_str().unwrap_or("?");
+        let code = health["pause_codes"][provider].as_str().unwrap_or("no code");
         words.push(Word::bad(
             "provider",
-            format!("Nothing is sent to {}: it refused our account.", provider.as_str().unwrap_or("?")),
-            "Look at the alerts for its code; correct token, balance or limits there. It is tried again by itself.",
+            format!("Nothing is sent to {provider} for now: {code}."),
+            "By itself it is tried again. If the code names our account, correct token, balance or limits there; the alerts say more.",
         ));
     }
     let (alerts, findings) = (number("open_alerts"), number("open_findings"));
@@ -180,8 +197,10 @@ fn workers(health: &Value) -> Word {
             format!("No engine runs, and {work} orders need one."),
             "Run `atomic-orders work` (or `up`, or `serve --work`).",
         ),
-        (1, _) => Word::good("engine", "One engine runs."),
-        (alive, _) => Word::good("engine", format!("{alive} engines run.")),
+        (1, _) => Word::good("engine", "One engine was seen within the last minute."),
+        (alive, _) => {
+            Word::good("engine", format!("{alive} engines were seen within the last minute."))
+        }
     }
 }
 
@@ -232,6 +251,15 @@ mod tests {
         assert_eq!(bad(&health(&idle)), [""; 0]);
         let busy = json!({"workers_alive": 0, "orders": {"pending": 3}, "stuck": 1, "paused_providers": ["zinc_v1"]});
         assert_eq!(bad(&health(&busy)), ["orders", "engine", "provider"]);
+    }
+
+    #[test]
+    fn a_setting_out_of_its_range_is_wrong_in_every_shop_but_the_sandboxs() {
+        let fault =
+            || vec![Fault { sentence: "poll_ms is \"1\".".into(), remedy: "Set it.".into() }];
+        assert_eq!(bad(&settings(fault(), false)), ["settings"]);
+        assert_eq!(bad(&settings(fault(), true)), [""; 0]);
+        assert_eq!(settings(Vec::new(), false)[0].level, Level::Good);
     }
 
     #[test]

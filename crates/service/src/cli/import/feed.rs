@@ -5,12 +5,14 @@ use crate::import::{Entry, Format, Options, read, torn, without};
 use anyhow::Context;
 use indicatif::ProgressBar;
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// The name for standard input.
+const STDIN: &str = "-";
 /// How many orders may wait to be placed.
 const QUEUE: usize = 64;
 
@@ -26,25 +28,35 @@ pub struct Source {
 }
 
 impl Source {
-    /// A file that can be opened and begins as its format says, or standard input.
+    /// A file that can be opened and begins as its format says, or what is read once: standard
+    /// input, a pipe.
     pub fn new(path: &Path, format: Format, options: Options) -> anyhow::Result<Self> {
-        let is_stdin = path == Path::new("-");
+        let is_stdin = path == Path::new(STDIN);
         let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
         let mut source = Self { length: None, path: path.to_owned(), name, format, options };
-        if is_stdin {
-            read(format, std::io::empty(), &source.name, source.options.clone()).map(drop)?;
-        } else {
+        if !is_stdin {
             let facts = std::fs::metadata(path)
                 .with_context(|| format!("{} cannot be read", source.name))?;
             anyhow::ensure!(!facts.is_dir(), "{} is a folder", source.name);
             source.length = Some(facts.len()).filter(|_| facts.is_file());
+        }
+        if source.length.is_some() {
             read(format, source.open()?, &source.name, source.options.clone()).map(drop)?;
+        } else {
+            // What is no file gives each byte once: a look at its beginning would lose it.
+            read(format, std::io::empty(), &source.name, source.options.clone()).map(drop)?;
         }
         Ok(source)
     }
 
+    /// Whether a path can be read once only: standard input, a pipe, a terminal.
+    pub fn is_piped(path: &Path) -> bool {
+        let is_neither = |facts: Metadata| !facts.is_file() && !facts.is_dir();
+        path == Path::new(STDIN) || std::fs::metadata(path).is_ok_and(is_neither)
+    }
+
     fn open(&self) -> anyhow::Result<Box<dyn BufRead + Send>> {
-        if self.path == Path::new("-") {
+        if self.path == Path::new(STDIN) {
             return Ok(Box::new(BufReader::new(std::io::stdin())));
         }
         let file =

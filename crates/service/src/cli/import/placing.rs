@@ -2,7 +2,8 @@
 
 use super::feed::Entries;
 use super::rejects::RejectsFile;
-use crate::import::{Counts, Entry};
+use crate::api::fault::Fault;
+use crate::import::{Column, Counts, Entry};
 use anyhow::Context;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -66,9 +67,16 @@ pub struct Placing {
 
 /// An order on its way.
 struct Sent {
-    file_line: u64,
-    number: String,
+    place: Place,
     outcome: Result<Placed, Error>,
+}
+
+/// Where an order stands in the file.
+struct Place {
+    line: u64,
+    /// Where its number stands.
+    key: Column,
+    number: String,
 }
 
 impl Placing {
@@ -103,7 +111,7 @@ impl Placing {
                         open = false;
                     }
                     Some(Ok(entry)) => match self.take(entry, &mut tally, rejects) {
-                        Ok(Some((order, line))) => under_way.push(self.send(order, line)),
+                        Ok(Some((order, place))) => under_way.push(self.send(order, place)),
                         Ok(None) => {}
                         Err(error) => {
                             failure.get_or_insert(error);
@@ -124,12 +132,13 @@ impl Placing {
         entry: Entry,
         tally: &mut Tally,
         rejects: &mut RejectsFile,
-    ) -> anyhow::Result<Option<(NewOrder, u64)>> {
+    ) -> anyhow::Result<Option<(NewOrder, Place)>> {
         tally.counts.note(&entry);
         match entry {
-            Entry::Order { order, first_line, bytes_read, .. } => {
+            Entry::Order { order, first_line, bytes_read, key, .. } => {
                 self.bar.set_position(bytes_read);
-                Ok(Some((*order, first_line)))
+                let number = order.order_number.clone();
+                Ok(Some((*order, Place { line: first_line, key, number })))
             }
             Entry::Reject(reject) => {
                 rejects.write(&reject).context("writing the rejects file")?;
@@ -156,49 +165,68 @@ impl Placing {
                 tally.duplicate += 1;
                 return Ok(());
             }
+            Ok(Placed::Conflict(why)) if is_about_the_payment(&why) => {
+                tally.refused += 1;
+                ("database", why)
+            }
             Ok(Placed::Conflict(why)) => {
                 tally.conflict += 1;
                 ("conflict", why)
             }
             Err(error) if concerns_the_order(&error) => {
                 tally.refused += 1;
-                ("database", words(&error))
+                // The database's own words name what nobody outside of it knows. // G34
+                ("database", Fault::from(error).message.clone())
             }
             Err(error) => return Err(error.into()),
         };
-        let (line, number) = (sent.file_line, &sent.number);
+        let Place { line, key, number } = sent.place;
+        let column = cause(kind, &reason, key);
         rejects
-        .write(&json!({
-            "file": self.file, "line": line, "column": null, "order_number": number, "kind": kind, "reason": reason,
-        }))
-        .context("writing the rejects file")?;
-        tally.show(|| format!("{}, line {line}, order {number}: {reason}", self.file));
+            .write(&json!({
+                "file": self.file, "line": line, "column": column, "order_number": number,
+                "kind": kind, "reason": reason,
+            }))
+            .context("writing the rejects file")?;
+        let at = column.map(|column| format!(", column {column}")).unwrap_or_default();
+        tally.show(|| format!("{}, line {line}{at}, order {number}: {reason}", self.file));
         Ok(())
     }
 
-    fn send(&self, order: NewOrder, file_line: u64) -> impl Future<Output = Sent> + use<> {
+    fn send(&self, order: NewOrder, at: Place) -> impl Future<Output = Sent> + use<> {
         let (store, actor) = (self.store.clone(), self.actor.clone());
         async move {
             let outcome = place(&store, &order, &actor).await;
-            Sent { file_line, number: order.order_number.clone(), outcome }
+            Sent { place: at, outcome }
         }
     }
+}
+
+/// The store gives the sentence of a refusal only, and what stands under the number is not always
+/// its reason.
+fn is_about_the_payment(reason: &str) -> bool {
+    reason.to_lowercase().contains("payment")
+}
+
+/// The column that carries the cause: the payment where one is spoken of, the field that the reason
+/// begins with, else for a conflict the order's number.
+fn cause(kind: &str, reason: &str, key: Column) -> Option<Column> {
+    let field = |name: &str| Column { number: None, name: Some(name.to_owned()) };
+    if is_about_the_payment(reason) {
+        return Some(field("payment_intent"));
+    }
+    let fields = ["order_number", "retailer", "currency", "items", "total_minor", "recipient"];
+    let named = reason.split(' ').next().unwrap_or_default();
+    if fields.iter().any(|field| named.split(['.', '[']).next() == Some(field)) {
+        return Some(field(named));
+    }
+    (kind == "conflict").then_some(key)
 }
 
 /// Data, constraints and what the functions raise: another order may be fine.
 fn concerns_the_order(error: &Error) -> bool {
     let classes = ["22", "23", "P0", "PT"];
     error.sqlstate().is_some_and(|code| classes.iter().any(|class| code.starts_with(class)))
-}
-
-fn words(error: &Error) -> String {
-    match error {
-        Error::Database { message, constraint: Some(constraint), .. } => {
-            format!("{message} (constraint {constraint})")
-        }
-        Error::Database { message, .. } => message.clone(),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -225,5 +253,18 @@ mod tests {
             assert!(!concerns_the_order(&error(code)), "{code}");
         }
         assert!(!concerns_the_order(&Error::TimedOut { what: "orders.place" }));
+    }
+
+    #[test]
+    fn the_column_of_a_refusal_is_the_one_that_carries_the_cause() {
+        let key = || Column { number: Some(3), name: Some("order_number".to_owned()) };
+        let shown = |kind: &str, reason: &str| cause(kind, reason, key()).map(|c| c.to_string());
+        let other = "this order number stands already with other content";
+        assert_eq!(shown("conflict", other).as_deref(), Some("3 (order_number)"));
+        let taken = "this PaymentIntent pays another order";
+        assert_eq!(shown("database", taken).as_deref(), Some("payment_intent"));
+        let rule = "items[2].quantity must be between 1 and 100000";
+        assert_eq!(shown("database", rule).as_deref(), Some("items[2].quantity"));
+        assert_eq!(shown("database", "a value breaks a rule of its place"), None);
     }
 }

@@ -28,11 +28,14 @@ impl Guide {
         let flag = self.data_dir.as_ref().map_or_else(String::new, |folder| {
             format!(" --data-dir '{}'", folder.display().to_string().replace('\'', r"'\''"))
         });
+        // By the path that was run: nothing was installed into the shell's path.
+        let program = std::env::current_exe()
+            .map_or_else(|_| "atomic-orders".to_owned(), |path| path.display().to_string());
         let _ = write!(
             text,
             "\n\nLook at it from another terminal:\n\n\
-             \x20 atomic-orders orders list{flag}\n\
-             \x20 atomic-orders doctor{flag}\n\n\
+             \x20 {program} orders list{flag}\n\
+             \x20 {program} doctor{flag}\n\n\
              Ctrl-C stops everything; what stands, stands.\n"
         );
         text
@@ -93,7 +96,7 @@ PAYMENT=pi_…
         );
         format!(
             r"
-The same from supabase-js (Node.js 22 or newer), in a file shop.mjs:
+The same from supabase-js (Node.js 22 or newer; npm install @supabase/supabase-js), in a file shop.mjs:
 
 import {{ createClient }} from '@supabase/supabase-js'
 const supabase = createClient('{api}', '{key}')

@@ -169,8 +169,9 @@ fn what_is_too_long_is_rejected_by_the_name_of_its_limit() {
     let entries = read_rows(&rows);
     assert_eq!(numbers(&entries), ["A", "C"]);
     let (lines, most) = (ITEMS_MAX + 7, ITEMS_MAX);
-    let reason =
-        format!("line 3, order B: the order has {lines} lines; it may have at most {most}");
+    let reason = format!(
+        "line 3, column 1 (order_number), order B: the order has {lines} lines; it may have at most {most}"
+    );
     assert_eq!(super::said(&entries), [reason]);
 }
 
@@ -229,12 +230,52 @@ fn a_file_that_was_not_copied_to_its_end_does_not_let_its_last_order_out() {
 }
 
 #[test]
-fn a_row_whose_order_cannot_be_told_rejects_the_orders_it_may_belong_to() {
-    for broken in [row("", &[]), "\"".to_owned(), "\0\0\0".to_owned()] {
-        let entries = read_rows(&[good("A"), good("B"), broken, good("C"), good("D")]);
+fn a_row_whose_order_number_cannot_be_read_rejects_the_orders_it_may_belong_to() {
+    for broken in ["\"", "\0\0\0"] {
+        let entries = read_rows(&[&good("A"), &good("B"), broken, &good("C"), &good("D")]);
         assert_eq!(numbers(&entries), ["A", "D"]);
-        let kinds: Vec<_> = rejects(&entries).iter().map(|reject| reject.kind).collect();
-        assert_eq!(kinds[1..], [Kind::Incomplete; 2]);
+        let of_neighbours: Vec<_> = rejects(&entries)[1..].to_vec();
+        for (reject, side) in of_neighbours.iter().zip(["below", "above"]) {
+            assert_eq!((reject.kind, column(reject)), (Kind::Incomplete, "order_number"));
+            let reason =
+                format!("the order_number of the broken row {side}, line 4, cannot be read");
+            assert!(reject.reason.starts_with(&reason), "{}", reject.reason);
+        }
+        assert_eq!(of_neighbours.len(), 2);
+    }
+}
+
+#[test]
+fn a_row_without_an_order_number_is_nobodys_and_rejected_by_itself() {
+    for broken in [row("", &[]), ",amazon_uk,GBP".to_owned(), row("", &[("title", "\"tea")])] {
+        let entries = read_rows(&[good("A"), broken.clone(), good("B"), good("C")]);
+        assert_eq!(numbers(&entries), ["A", "B", "C"], "{broken}: {:?}", said(&entries));
+        assert_eq!((rejects(&entries).len(), rejects(&entries)[0].line), (1, 3), "{broken}");
+    }
+    // Of a row that ends with its number, the number itself may be cut off.
+    let entries = read_rows(&[&good("A"), "\"\"", &good("B")]);
+    assert_eq!(numbers(&entries), ["A", "B"], "an empty line is no row");
+}
+
+fn column(reject: &Reject) -> &str {
+    reject.column.as_ref().and_then(|column| column.name.as_deref()).unwrap_or_default()
+}
+
+#[test]
+fn a_reject_whose_cause_is_the_number_names_its_column() {
+    let mut rows = vec![good("A"), good("B"), good("A"), row("C", &[("title", "\"x")]), good("C")];
+    rows.extend(vec![good("D"); ITEMS_MAX + 1]);
+    rows.extend([good("E"), "5363".to_owned(), good("E"), good("F")]);
+    let torn = torn(read_rows(&rows).into_iter());
+    let entries: Vec<_> = without(read_rows(&rows).into_iter(), torn, "orders").collect();
+    assert_eq!(numbers(&entries), ["B", "F"]);
+    for kind in [Kind::Repeated, Kind::Incomplete, Kind::Limit] {
+        let found: Vec<_> = rejects(&entries).into_iter().filter(|one| one.kind == kind).collect();
+        assert!(!found.is_empty(), "{kind:?}");
+        for reject in found {
+            assert_eq!(reject.column.as_ref().unwrap().number, Some(1), "{reject}");
+            assert_eq!(column(reject), "order_number", "{reject}");
+        }
     }
 }
 

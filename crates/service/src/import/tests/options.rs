@@ -31,7 +31,8 @@ fn a_currency_that_is_not_the_retailers_or_not_the_price_columns_is_refused() {
     assert_eq!(said, "--currency must be GBP, the only currency of amazon_uk, not USD");
     let american = Options { retailer: Some(Retailer::Amazon), ..dollars };
     let said = refusal(Format::OnlineRetail, HEADER, american);
-    assert!(said.contains("missing: unit_price_usd; unknown: unit_price_gbp"), "{said}");
+    let column = "unknown: column 5 (unit_price_gbp)";
+    assert!(said.contains(&format!("missing: unit_price_usd; {column}")), "{said}");
 }
 
 #[test]
@@ -43,8 +44,30 @@ fn a_recipient_that_breaks_a_rule_is_refused_once_without_its_values() {
     let said = refusal(Format::OnlineRetail, HEADER, options);
     assert!(said.contains("recipient.country must be an ISO 3166 code"), "{said}");
     assert!(!said.contains("Utopia"), "{said}");
-    let said = recipient(&b"{\n\"first_name\": {}\n}"[..], "r.json").unwrap_err().to_string();
-    assert!(said.starts_with("r.json, line 2: invalid type: map, expected a string"), "{said}");
+}
+
+#[test]
+fn a_recipient_file_is_one_strict_object_and_all_its_faults_are_named() {
+    let said = |text: &str| recipient(text.as_bytes(), "r.json").unwrap_err().to_string();
+    let whole = fs::read_to_string(example("recipient.json")).unwrap();
+    assert!(recipient(whole.as_bytes(), "r.json").is_ok());
+    assert!(said("{\n\"city\" 1}").starts_with("r.json, line 2: this is not JSON"));
+    for other in ["[\"Ada\"]", "\"Ada\"", "null"] {
+        assert_eq!(said(other), "r.json: it must be one JSON object; correct it and start again");
+    }
+    let twice = said(&whole.replacen("\"city\"", "\"city\": \"12 Elm Street\", \"city\"", 1));
+    assert!(twice.starts_with("r.json: recipient.city is given twice; give it once;"), "{twice}");
+    let broken =
+        said("{\"first_name\": {}, \"country\": \"Utopia\", \"colour\": \"12 Elm Street\"}");
+    for field in [
+        "first_name must be a text",
+        "country must be",
+        "colour is not known",
+        "city must be given",
+    ] {
+        assert!(broken.contains(&format!("recipient.{field}")), "{field}: {broken}");
+    }
+    assert!(!broken.contains("Utopia") && !(broken + &twice).contains("Elm"));
 }
 
 #[test]
@@ -56,10 +79,7 @@ fn a_product_map_that_is_wrong_anywhere_is_refused_with_its_line() {
         ("stock_code,product_id\nA,B0\nA,B1\n", "line 3: stock code A has another product id"),
         ("stock_code,product_id\nA\n", "line 2: the row has 1 columns and the header 2"),
         ("stock_code,product_id\nA,\n", "line 2: a row needs a stock code and a product id"),
-        (
-            "stock_code;product_id\n",
-            "missing: stock_code, product_id; unknown: stock_code;product_id",
-        ),
+        ("stock_code;product_id\n", "missing: stock_code, product_id; unknown: column 1"),
     ] {
         let error = map(text).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");
@@ -70,12 +90,27 @@ fn a_product_map_that_is_wrong_anywhere_is_refused_with_its_line() {
 fn unknown_missing_and_doubled_columns_are_named_before_the_first_row() {
     let said = refusal(Format::Csv, b"order_number,colour,order_number\n", Options::default());
     assert!(said.contains("missing: retailer, currency, recipient_first_name"), "{said}");
-    assert!(said.contains("unknown: colour; twice: order_number"), "{said}");
+    assert!(said.contains("unknown: column 2 (colour); twice: order_number"), "{said}");
     assert!(said.contains("Known columns: order_number, retailer,"), "{said}");
     for (bytes, reason) in [(&b""[..], "it is empty"), (b"\"a", "quote"), (b"\xff\n", "UTF-8")] {
         let said = refusal(Format::Csv, bytes, Options::default());
         assert!(said.contains(reason), "{said}");
     }
+}
+
+#[test]
+fn a_table_without_a_header_repeats_nothing_of_its_first_order() {
+    let row = b"1001,amazon_uk,GBP,Ada,Miller,12 Elm Street,SW1A 1AA,London\n";
+    let said = refusal(Format::Csv, row, Options::default());
+    assert!(said.contains("unknown: column 1, column 2, column 3,"), "{said}");
+    for private in ["Ada", "Miller", "Elm", "SW1A", "London", "1001"] {
+        assert!(!said.contains(private), "{said}");
+    }
+    // One cell of a row may be a column's name by chance.
+    let said = refusal(Format::Csv, b"title,Ada,12 Elm Street\n", Options::default());
+    assert!(!said.contains("Elm") && said.contains("unknown: column 2, column 3"), "{said}");
+    let said = refusal(Format::Csv, b"title,currency,a\x1b[2Jb\n", Options::default());
+    assert!(said.contains("column 3 (a[2Jb)"), "{said}");
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn the_reader_says_how_far_it_is_and_how_many_lines_each_order_has() {
     let (entries, _) = read_real(retail());
     let mut before = (0, 1);
     for entry in &entries {
-        let Entry::Order { order, first_line, last_line, bytes_read } = entry else {
+        let Entry::Order { order, first_line, last_line, bytes_read, .. } = entry else {
             continue;
         };
         assert!(*bytes_read > before.0 && *bytes_read <= size && *first_line > before.1);

@@ -19,7 +19,31 @@ fn a_placed_order_is_read_with_its_cost_and_numbers() {
         merchant_order_ids: vec!["112-1".into(), "112-2".into()],
         delivered: false,
     };
-    assert_eq!(read(200, &body), Reading::Placed(placed));
+    assert_eq!(read(200, &body), Reading::Placed(placed, Whose::Ours));
+}
+
+#[test]
+fn window_a8_a_reading_is_ours_only_when_it_names_our_attempt() {
+    let ours = json!({"order_id": ORDER, "attempt_id": ATTEMPT});
+    for (body, whose) in [
+        (error("zma_temporarily_overloaded"), Whose::Unsaid),
+        (json!({"_type": "order_response"}), Whose::Unsaid),
+        (json!({"_type": "order_response", "request": {}, "client_notes": null}), Whose::Unsaid),
+        (json!({"_type": "order_response", "request_id": "r1"}), Whose::Unsaid),
+        (json!({"_type": "order_response", "client_notes": {"order_id": ORDER}}), Whose::Unsaid),
+        (json!({"_type": "order_response", "client_notes": ours}), Whose::Ours),
+        (
+            json!({"_type": "error", "code": "add_on_item", "request": {"client_notes": ours}}),
+            Whose::Ours,
+        ),
+    ] {
+        match read(200, &body) {
+            Reading::Placed(_, said) | Reading::Failed(_, said) => {
+                assert_eq!(said, whose, "{body}");
+            }
+            other => panic!("{other:?}: {body}"),
+        }
+    }
 }
 
 #[test]
@@ -27,7 +51,7 @@ fn a_detail_that_cannot_be_read_does_not_turn_a_purchase_into_none() {
     let body = json!({"_type": "order_response", "price_components": {"total": 21.24,
         "currency": "dollars"}, "merchant_order_ids": "112", "tracking": 7, "request": "?"});
     let nothing = (None, None, vec![], false);
-    let Reading::Placed(Placed { cost_minor, currency, merchant_order_ids, delivered }) =
+    let Reading::Placed(Placed { cost_minor, currency, merchant_order_ids, delivered }, _) =
         read(200, &body)
     else {
         panic!("not placed")
@@ -35,13 +59,17 @@ fn a_detail_that_cannot_be_read_does_not_turn_a_purchase_into_none() {
     assert_eq!((cost_minor, currency, merchant_order_ids, delivered), nothing);
 }
 
+fn delivered(orders: &Value, tracking: &Value) -> bool {
+    let body = json!({"_type": "order_response", "merchant_order_ids": orders,
+        "tracking": tracking});
+    let Reading::Placed(placed, _) = read(200, &body) else { panic!("not placed") };
+    placed.delivered
+}
+
 #[test]
 fn delivered_means_that_every_parcel_says_so() {
-    let delivered = |tracking: Value| {
-        let body = json!({"_type": "order_response", "tracking": tracking});
-        let Reading::Placed(placed) = read(200, &body) else { panic!("not placed") };
-        placed.delivered
-    };
+    let one = json!([{"merchant_order_id": "112-1"}]);
+    let delivered = |tracking: Value| delivered(&one, &tracking);
     let (there, under_way) =
         (json!({"delivery_status": "Delivered"}), json!({"delivery_status": "In Transit"}));
     assert!(delivered(json!([there, there])) && delivered(there.clone()));
@@ -50,10 +78,27 @@ fn delivered_means_that_every_parcel_says_so() {
 }
 
 #[test]
+fn delivered_means_that_each_of_the_retailers_orders_has_a_parcel() {
+    let order = |id: &str| json!({ "merchant_order_id": id });
+    let parcel = |id: &str| json!({"merchant_order_id": id, "delivery_status": "Delivered"});
+    let both = json!([order("112-1"), order("112-2")]);
+    assert!(delivered(&both, &json!([parcel("112-1"), parcel("112-2")])));
+    assert!(!delivered(&both, &json!([parcel("112-1")])), "the other half is not shipped");
+    assert!(!delivered(&both, &json!([parcel("112-1"), parcel("112-1")])));
+    let nameless = json!({"delivery_status": "Delivered"});
+    assert!(!delivered(&both, &json!([parcel("112-1"), nameless])), "it may be of the first");
+    assert!(!delivered(&json!([order("112-1"), {}]), &json!([parcel("112-1")])));
+    assert!(!delivered(&json!([order("112-1")]), &json!([parcel("112-9")])));
+    for none in [json!([]), json!(null), json!("112-1"), json!(["112-1"])] {
+        assert!(!delivered(&none, &json!([parcel("112-1")])), "{none}");
+    }
+    assert!(delivered(&order("112-1"), &nameless), "one of each, outside of lists");
+}
+
+#[test]
 fn a_read_of_no_known_shape_tells_nothing() {
     let nothing = |doubt| Reading::Nothing { doubt };
     assert_eq!(read(404, &json!({})), nothing(Doubt::UnreadableClientError));
-    assert_eq!(read(401, &json!({})), nothing(Doubt::UnreadableClientError));
     assert_eq!(read(200, &json!({})), nothing(Doubt::Unreadable));
     assert_eq!(read(200, &json!({"_type": "new", "code": "x"})), nothing(Doubt::Unreadable));
     assert_eq!(read(302, &json!({})), nothing(Doubt::Unreadable));
@@ -72,10 +117,26 @@ fn a_list_gives_the_entries_that_carry_our_notes() {
         order_id: ORDER,
         attempt_id: ATTEMPT,
         request_id: "r1".into(),
+        reading: Some(Reading::InProgress { code: "request_processing".into() }),
     }]);
     for body in [entries.clone(), json!({"orders": entries, "total": 5})] {
         assert_eq!(listing(200, body.to_string().as_bytes()), (found.clone(), 5));
     }
+    let became = |state: Value| {
+        let mut entry = nameless.clone();
+        entry["request_id"] = json!("r1");
+        entry.as_object_mut().unwrap().extend(state.as_object().unwrap().clone());
+        let (Listing::Page(mut found), 1) = listing(200, json!([entry]).to_string().as_bytes())
+        else {
+            panic!("{entry}")
+        };
+        found.remove(0).reading
+    };
+    let ended = Reading::Failed(refused(Rejected, "add_on_item"), Whose::Ours);
+    assert_eq!(became(error("add_on_item")), Some(ended));
+    let placed = became(json!({"_type": "order_response"}));
+    assert!(matches!(placed, Some(Reading::Placed(_, Whose::Ours))));
+    assert_eq!(became(json!({"state": "new"})), None);
     let nothing = |doubt| (Listing::Nothing { doubt }, 0);
     for body in [&b"{}"[..], b"", b"7", br#"{"a":[],"b":[]}"#] {
         assert_eq!(listing(200, body), nothing(Doubt::Unreadable));

@@ -1,0 +1,109 @@
+//! When Stripe refuses us, knows nothing, or says nothing at all: a person is told, reading rests, and
+//! no good payment waits for a bad one. // G2, C1
+
+mod world;
+
+use orders_sandbox::stripe::{Event, Fact};
+use orders_store::payment::due;
+use world::worker::Setup;
+use world::{Shop, hurried};
+
+fn refusals(shop: &Shop) -> usize {
+    let lines = shop.partners.world.stripe.ledger();
+    lines.iter().filter(|line| matches!(line.event, Event::Unauthorized)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_stripe_refuses_is_told_once_and_reading_rests() {
+    let mut options = hurried();
+    options.stripe.secret_key = "sk_test_another".into();
+    let shop = Shop::with(options).await;
+    shop.set("account_pause_ms", "3000").await;
+    let ids = shop.paying(60).await;
+    let mut worker = shop.child(|_| {});
+    let alerts = "select count(*) from {s}.alerts where rule = 'provider_account_wrong' and subject = 'stripe_http_401' and closed_at is null";
+    shop.until(&format!("select ({alerts}) = 1")).await;
+    let first = refusals(&shop);
+    assert!(first <= 12, "{first} calls in vain");
+    shop.until("select pauses >= 3 from {s}.provider_accounts where provider = 'stripe'").await;
+    assert!(refusals(&shop) <= first + 3, "one call tries whether it is over");
+    assert_eq!(shop.count(alerts).await, 1);
+    assert_eq!(shop.ids("hold_reason = 'awaiting_payment'").await.len(), ids.len());
+    worker.signal(rustix::process::Signal::TERM);
+    assert!(worker.ended().await.success());
+    assert!(worker.said().contains("payments could not be read"), "{}", worker.said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_stripe_does_not_know_is_kept_as_a_finding_beside_others_that_are_paid() {
+    let shop = Shop::fresh().await;
+    let lost = shop.place().await;
+    shop.sql(&format!("select {{s}}.attach_payment('{lost}', 'pi_nobody')")).await;
+    let good = shop.paying(3).await;
+    let worker = shop.worker(Setup::default()).await;
+    shop.until("select count(*) = 3 from {s}.orders where status = 'completed'").await;
+    shop.until(
+        "select stripe_status = 'not_found' from {s}.payments where payment_intent = 'pi_nobody'",
+    )
+    .await;
+    assert!(worker.stat("unread") >= 1);
+    worker.stop().await;
+    assert_eq!(shop.of(lost, "hold_reason").await, "awaiting_payment", "nothing is bought");
+    assert_eq!(shop.clean().await.creates, good.len() as u64);
+    let finding = "select concat_ws(' ', kind, subject, order_id) from {s}.findings";
+    assert_eq!(shop.texts(finding).await, [format!("payment_not_found pi_nobody {lost}")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stripe_that_cannot_be_reached_calls_a_person_when_it_lasts() {
+    let shop = Shop::fresh().await;
+    shop.paying(30).await;
+    let mut worker = shop.child(|command| {
+        command.env("STRIPE_URL", "http://127.0.0.1:1/v1");
+    });
+    let alert = "exists (select from {s}.alerts where subject = 'stripe_unreadable')";
+    let turns = "(select pauses from {s}.provider_accounts where provider = 'stripe')";
+    shop.until(&format!("select {turns} >= 3")).await;
+    let early = shop.text(&format!("select {turns} >= 10 or not {alert}")).await;
+    assert_eq!(early, "true", "a few lost answers call nobody");
+    shop.until(&format!("select {alert}")).await;
+    worker.signal(rustix::process::Signal::TERM);
+    assert!(worker.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_was_canceled_is_final_told_and_read_no_more() {
+    let shop = Shop::fresh().await;
+    let id = shop.paying(1).await[0];
+    let intent = shop.text("select payment_intent from {s}.payments").await;
+    let stripe = &shop.partners.world.stripe;
+    assert!(stripe.change(&intent, Fact::Status("canceled".into())));
+    let worker = shop.worker(Setup::default()).await;
+    shop.until("select next_read_at = 'infinity' from {s}.payments").await;
+    worker.stop().await;
+    assert_eq!(shop.text("select stripe_status from {s}.payments").await, "canceled");
+    assert_eq!(shop.of(id, "hold_reason").await, "awaiting_payment");
+    let finding = "select concat_ws(' ', kind, subject, order_id) from {s}.findings";
+    assert_eq!(shop.texts(finding).await, [format!("payment_canceled {intent} {id}")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn abandoned_checkouts_are_read_ever_more_seldom_and_after_new_ones() {
+    let shop = Shop::fresh().await;
+    shop.own_clock().await;
+    let old = shop.paying(1).await[0];
+    for (shift, due_again) in
+        [("1 hour", "5 minutes"), ("1 day", "2 hours"), ("1 year", "23 hours")]
+    {
+        shop.shift(shift).await;
+        assert_eq!(due(&shop.app, 10).await.expect("payments").len(), 1, "{shift}");
+        let waits = "select next_read_at - {s}.clock_now() from {s}.payments";
+        let long = format!("select ({waits}) between interval '{due_again}' and interval '1 day'");
+        assert_eq!(shop.text(&long).await, "true", "{shift}: {}", shop.text(waits).await);
+    }
+    shop.shift("2 years").await;
+    let new = shop.paying(1).await[0];
+    let first = due(&shop.app, 1).await.expect("payments");
+    assert_eq!(first[0].order_id, new);
+    assert_eq!(due(&shop.app, 1).await.expect("payments")[0].order_id, old);
+}

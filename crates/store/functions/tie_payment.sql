@@ -1,0 +1,45 @@
+-- Purpose: ties a PaymentIntent to an order that somebody has locked, recognises it as the same, or
+--          refuses it. A refusal is kept as a finding, whatever its reason: money may have been taken
+--          that buys nothing. // C1
+-- Locks:   none of its own; the caller holds the order.
+-- Rows:    one payment; or one finding.
+-- Callers: attach_payment, repeated_order.
+create or replace function :"schema".tie_payment(
+  locked :"schema".orders, intent text, named_by text, at timestamptz
+) returns jsonb
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  reason text;
+  facts jsonb := jsonb_build_object('order_id', locked.id, 'payment_intent', intent, 'status', locked.status,
+                                    'payment_status', locked.payment_status);
+begin
+  if exists (select from :"schema".payments as p where p.payment_intent = intent and p.order_id = locked.id) then
+    return jsonb_build_object('success', true, 'duplicate', true, 'order_id', locked.id);
+  end if;
+  reason := case
+    when exists (select from :"schema".payments as p where p.order_id = locked.id and p.live) then 'second_payment'
+    when locked.payment_status <> 'unpaid' or locked.status <> 'pending' then 'payment_not_awaited' end;
+  if reason is null then
+    insert into :"schema".payments (payment_intent, order_id, next_read_at, created_at)
+    values (intent, locked.id, at, at)
+    on conflict (payment_intent) do nothing;
+    if found then
+      return jsonb_build_object('success', true, 'duplicate', false, 'order_id', locked.id);
+    end if;
+    reason := 'payment_taken';
+  end if;
+  perform :"schema".open_finding(locked.id, reason, intent, facts, named_by, at, case reason
+    when 'second_payment' then 'A second PaymentIntent was named for this order. See at Stripe whether the customer paid twice; refund the one too many.'
+    when 'payment_taken' then 'The shop named the PaymentIntent of another order for this one. See which of both it really pays.'
+    else 'A PaymentIntent was named for an order that waits for none. See at Stripe whether it was paid, and refund it.' end);
+  return :"schema".refusal(reason, case reason
+      when 'second_payment' then 'another PaymentIntent pays this order'
+      when 'payment_taken' then 'this PaymentIntent pays another order'
+      else 'this order does not wait for a payment' end,
+    case reason
+      when 'second_payment' then 'Cancel this PaymentIntent at Stripe, and have the other one paid; or cancel the order.'
+      when 'payment_taken' then 'One PaymentIntent pays one order.'
+      else 'Cancel or refund the PaymentIntent at Stripe.' end, facts);
+end $$;
