@@ -16,7 +16,7 @@ pub mod fault;
 mod frame;
 mod functions;
 mod health;
-mod json;
+pub(crate) mod json;
 mod jwt;
 mod keys;
 mod openapi;

@@ -17,7 +17,7 @@ begin
   if final_status_param is null or final_status_param not in ('submitted_to_zinc', 'processing', 'completed') then
     raise exception 'final_status_param must be submitted_to_zinc, processing or completed' using errcode = '22023';
   end if;
-  if zinc_request_id_param is null or zinc_request_id_param !~ '^[!-~]{1,200}$' then
+  if :"schema".request_id_fault(zinc_request_id_param) is not null then
     raise exception 'zinc_request_id_param %', :"schema".request_id_fault(zinc_request_id_param) using errcode = '22023';
   end if;
   if options is distinct from '{}' then

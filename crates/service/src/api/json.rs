@@ -4,9 +4,12 @@
 //! take, so a proxy or a log in front of us could have seen another order, or another role, than we
 //! would act upon. // D1, D4
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use std::fmt;
+use std::fmt::{self, Write as _};
+
+/// The most characters of a key that are told.
+const KEY_CHARS_MAX: usize = 60;
 
 /// Why bytes are not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,92 +22,112 @@ pub(crate) enum Unreadable {
 
 /// Reads bytes as one value.
 pub(crate) fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
-    let Node { value, repeated } = serde_json::from_slice(bytes)
-        .map_err(|error| Unreadable::Malformed(error.line(), error.column()))?;
-    match repeated {
-        Some(key) => {
-            Err(Unreadable::Repeated(key.chars().filter(|c| !c.is_control()).take(60).collect()))
-        }
+    let (value, repeated) =
+        strict(bytes, 1).map_err(|error| Unreadable::Malformed(error.line(), error.column()))?;
+    match repeated.into_iter().next() {
+        Some(Repeated { key, .. }) => Err(Unreadable::Repeated(
+            key.chars().filter(|c| !c.is_control()).take(KEY_CHARS_MAX).collect(),
+        )),
         None => Ok(value),
     }
 }
 
-/// A value, and the first key that stands twice in it. It is carried beside the value because an
-/// error of the reader's could not be told from its other errors.
-struct Node {
-    value: Value,
-    repeated: Option<String>,
+/// A key that stands twice in one object; the first of the two counts.
+pub(crate) struct Repeated {
+    key: String,
+    /// Where it stands, as `items[0].title`.
+    pub path: String,
 }
 
-impl From<Value> for Node {
-    fn from(value: Value) -> Self {
-        Self { value, repeated: None }
+/// Reads bytes as one value, and names at most so many keys that stand twice in it. They are told
+/// beside the value because an error of the reader's could not be told from its other errors.
+pub(crate) fn strict(bytes: &[u8], most: usize) -> serde_json::Result<(Value, Vec<Repeated>)> {
+    let mut walk = Walk { path: String::new(), repeated: Vec::new(), most };
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Part(&mut walk).deserialize(&mut reader)?;
+    reader.end()?;
+    Ok((value, walk.repeated))
+}
+
+/// Where the reader is, and what it found so far.
+struct Walk {
+    path: String,
+    repeated: Vec<Repeated>,
+    most: usize,
+}
+
+/// A value on its way.
+struct Part<'a>(&'a mut Walk);
+
+impl<'de> DeserializeSeed<'de> for Part<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader)
-    }
-}
-
-struct Reader;
-
-impl<'de> Visitor<'de> for Reader {
-    type Value = Node;
+impl<'de> Visitor<'de> for Part<'_> {
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
+        f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Value::Null.into())
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Value::Bool(value).into())
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Value::Number(value.into()).into())
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Value::Number(value.into()).into())
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number).into())
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Value::String(value.to_owned()).into())
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Node, E> {
-        Ok(Value::String(value).into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Node, A::Error> {
-        let (mut all, mut repeated) = (Vec::new(), None);
-        while let Some(row) = rows.next_element::<Node>()? {
-            repeated = repeated.or(row.repeated);
-            all.push(row.value);
-        }
-        Ok(Node { value: Value::Array(all), repeated })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Node, A::Error> {
-        let (mut all, mut repeated) = (Map::new(), None);
-        while let Some((key, field)) = fields.next_entry::<String, Node>()? {
-            repeated = repeated.or(field.repeated);
-            if all.contains_key(&key) {
-                repeated = repeated.or(Some(key));
-            } else {
-                all.insert(key, field.value);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let (mut values, here) = (Vec::new(), self.0.path.len());
+        loop {
+            // Writing to a text cannot fail.
+            let _ = write!(self.0.path, "[{}]", values.len());
+            let value = seq.next_element_seed(Part(&mut *self.0))?;
+            self.0.path.truncate(here);
+            match value {
+                Some(value) => values.push(value),
+                None => return Ok(Value::Array(values)),
             }
         }
-        Ok(Node { value: Value::Object(all), repeated })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let (mut fields, here) = (Map::new(), self.0.path.len());
+        while let Some(name) = map.next_key::<String>()? {
+            if here > 0 {
+                self.0.path.push('.');
+            }
+            self.0.path.extend(name.chars().take(KEY_CHARS_MAX));
+            if fields.contains_key(&name) && self.0.repeated.len() < self.0.most {
+                let path = self.0.path.clone();
+                self.0.repeated.push(Repeated { key: name.clone(), path });
+            }
+            let value = map.next_value_seed(Part(&mut *self.0))?;
+            self.0.path.truncate(here);
+            fields.entry(name).or_insert(value);
+        }
+        Ok(Value::Object(fields))
     }
 }
 

@@ -5,12 +5,11 @@
 //! field that breaks one is named.
 
 use super::REASONS_PER_ORDER_MAX;
+use crate::api::json::strict;
 use crate::api::shape;
 use orders_core::order::{NewOrder, Recipient, Violation};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
-use serde_json::{Map, Number, Value, json};
-use std::fmt;
+use serde_json::{Map, Value, json};
 
 /// A JSON object and the paths of the keys that stand in it twice; the first of them counts.
 pub(super) struct Strict {
@@ -28,11 +27,13 @@ pub(super) enum NoObject {
 
 /// Reads a text.
 pub(super) fn parse(text: &str) -> Result<Strict, NoObject> {
-    let mut twice = Vec::new();
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let read = Part { path: String::new(), twice: &mut twice }.deserialize(&mut reader);
-    match read.and_then(|value| reader.end().map(|()| value)) {
-        Ok(Value::Object(fields)) => Ok(Strict { fields, twice }),
+    match strict(text.as_bytes(), REASONS_PER_ORDER_MAX) {
+        Ok((Value::Object(fields), repeated)) => {
+            let rule = "is given twice; give it once";
+            let twice =
+                repeated.into_iter().map(|key| Violation { field: key.path, rule: rule.into() });
+            Ok(Strict { fields, twice: twice.collect() })
+        }
         Ok(_) => Err(NoObject::Other),
         Err(error) => Err(NoObject::Json {
             line: error.line(),
@@ -91,78 +92,5 @@ impl Strict {
         };
         let twice = self.twice.into_iter().map(within).collect();
         Strict { fields: order, twice }.order().map(|order| order.recipient.clone())
-    }
-}
-
-/// A value on its way, with its path and what was found so far.
-struct Part<'a> {
-    path: String,
-    twice: &'a mut Vec<Violation>,
-}
-
-impl<'de> DeserializeSeed<'de> for Part<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Part<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        loop {
-            let path = format!("{}[{}]", self.path, values.len());
-            match seq.next_element_seed(Part { path, twice: &mut *self.twice })? {
-                Some(value) => values.push(value),
-                None => return Ok(Value::Array(values)),
-            }
-        }
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut fields = Map::new();
-        while let Some(name) = map.next_key::<String>()? {
-            let shown: String = name.chars().take(60).collect();
-            let dot = if self.path.is_empty() { "" } else { "." };
-            let path = format!("{}{dot}{shown}", self.path);
-            if fields.contains_key(&name) && self.twice.len() < REASONS_PER_ORDER_MAX {
-                let rule = "is given twice; give it once".to_owned();
-                self.twice.push(Violation { field: path.clone(), rule });
-            }
-            let value = map.next_value_seed(Part { path, twice: &mut *self.twice })?;
-            fields.entry(name).or_insert(value);
-        }
-        Ok(Value::Object(fields))
     }
 }
