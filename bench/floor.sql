@@ -3,7 +3,7 @@
 -- hashes, leases and functions. crates/store/src/floor.rs runs each part under its name.
 --
 -- It is a good floor, not a straw man: the statements of the set-based way are prepared once per
--- connection, recording touches no indexed column, and nothing is asked row by row.
+-- connection, recording changes no index but by the row's new place, and nothing is asked row by row.
 
 -- name: tables
 create schema floor;
@@ -90,6 +90,17 @@ with recorded as (
 )
 insert into floor.history (order_id, version, at, status_before, status_after, actor)
 select id, version, updated_at, 'submitting', 'submitted_to_zinc', 'worker' from recorded
+
+-- name: record_update
+update floor.orders as o
+   set status = 'submitted_to_zinc', version = o.version + 1, zinc_request_id = $2,
+       zinc_status = 'submitted', updated_at = clock_timestamp()
+ where o.id = $1 and o.status = 'submitting'
+returning o.version, o.updated_at
+
+-- name: record_insert
+insert into floor.history (order_id, version, at, status_before, status_after, actor)
+values ($1, $2, $3, 'submitting', 'submitted_to_zinc', 'worker')
 
 -- name: open_orders
 select count(*) from floor.orders where status in ('pending', 'submitting')

@@ -1,6 +1,7 @@
--- Purpose: complete_order_processing for all but the usual case: waits for the order's lock. A deadlock,
---          a lock time-out and an id that another order takes in the same moment are tried again, so
---          that each ends in an answer or, after three tries, in the visible error. // ruling 21
+-- Purpose: complete_order_processing for all but the usual case: says what is wrong with a parameter,
+--          then waits for the order's lock. A deadlock, a lock time-out and an id that another order
+--          takes in the same moment are tried again, so that each ends in an answer or, after three
+--          tries, in the visible error. // ruling 21
 -- Locks:   the order, for update.
 -- Rows:    see complete_order_processing.
 -- Callers: complete_order_processing only.
@@ -13,6 +14,13 @@ as $$
 declare
   locked :"schema".orders;
 begin
+  if final_status_param is null or final_status_param not in ('submitted_to_zinc', 'processing', 'completed') then
+    raise exception 'final_status_param must be submitted_to_zinc, processing or completed' using errcode = '22023';
+  end if;
+  if :"schema".request_id_fault(request_id_param) is not null then
+    raise exception 'zinc_request_id_param %', :"schema".request_id_fault(request_id_param) using errcode = '22023';
+  end if;
+  perform :"schema".check_options(options, array['actor', 'evidence']);
   for try in 1..3 loop
     begin
       select * into locked from :"schema".orders where id = order_uuid for update;

@@ -24,7 +24,7 @@ create domain :"schema".orders_generation as integer
 create domain :"schema".orders_head as bytea
   constraint orders_head_is_a_digest check (octet_length(value) = 32);
 create domain :"schema".orders_zinc_request_id as text
-  constraint orders_request_id_form check (value ~ '^[!-~]{1,200}$');
+  constraint orders_request_id_form check (value ~ '^[!-~]+$' and octet_length(value) <= 200);
 create domain :"schema".orders_zinc_status as text
   constraint orders_zinc_status_length check (char_length(value) between 1 and 100);
 create domain :"schema".orders_hold_reason as text

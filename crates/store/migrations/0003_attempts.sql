@@ -20,7 +20,7 @@ create domain :"schema".order_attempts_worker as text
 create domain :"schema".order_attempts_outcome as text
   constraint order_attempts_outcome_known check (value in ('open', 'unknown', 'accepted', 'refused'));
 create domain :"schema".order_attempts_request_id as text
-  constraint order_attempts_request_id_form check (value ~ '^[!-~]{1,200}$');
+  constraint order_attempts_request_id_form check (value ~ '^[!-~]+$' and octet_length(value) <= 200);
 create domain :"schema".order_attempts_code as text
   constraint order_attempts_code_length check (char_length(value) <= 100);
 create domain :"schema".order_attempts_settled_by as text

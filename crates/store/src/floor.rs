@@ -8,6 +8,7 @@ use crate::transact::Param;
 use crate::{Error, Store};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -124,7 +125,27 @@ pub async fn record(store: &Store, accepted: &[(Uuid, String)]) -> Result<(), Er
     store.prepared("floor.record", part("record"), &[&ids, &request_ids]).await.map(drop)
 }
 
-/// The bare guarded update and insert for one order, unnamed as the shop's own statements.
+/// The bare guarded update and insert for one order as a client writes them, two statements in a
+/// transaction; nothing is written unless the order was still being submitted.
+pub async fn record_in_two(store: &Store, id: Uuid, request_id: &str) -> Result<(), Error> {
+    let request_id = request_id.to_owned();
+    store
+        .transact("floor.record_in_two", move |tx| {
+            let request_id = request_id.clone();
+            Box::pin(async move {
+                let moved: [Param<'_>; 2] = [(&id, Type::UUID), (&request_id, Type::TEXT)];
+                let rows = tx.query(part("record_update"), &moved).await?;
+                let Some(row) = rows.first() else { return Ok(()) };
+                let (version, at): (i64, SystemTime) = (row.get(0), row.get(1));
+                let told: [Param<'_>; 3] =
+                    [(&id, Type::UUID), (&version, Type::INT8), (&at, Type::TIMESTAMPTZ)];
+                tx.query(part("record_insert"), &told).await.map(drop)
+            })
+        })
+        .await
+}
+
+/// The same in one statement, the best that can be written; unnamed as the shop's own statements.
 pub async fn record_one(store: &Store, id: Uuid, request_id: &str) -> Result<(), Error> {
     let params: [Param<'_>; 2] = [(&id, Type::UUID), (&request_id, Type::TEXT)];
     store.query("floor.record_one", part("record_one"), &params).await.map(drop)
@@ -155,6 +176,8 @@ mod tests {
             "claim",
             "record",
             "record_one",
+            "record_update",
+            "record_insert",
             "open_orders",
             "times",
         ] {

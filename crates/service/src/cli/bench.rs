@@ -6,7 +6,7 @@
 //! machine hits both. After each run the provider's own ledger is asked whether every order was
 //! bought once: a figure of a run that bought wrongly is an error, not a figure.
 //!
-//! Reading order: `whole` (pending to submitted), `single` (one call of the public door),
+//! Reading order: `whole` (pending to submitted), `single` (one call of the public door, beside two floors),
 //! `pending` (memory with a long queue), `floor` (the floor's driver), `ground` and
 //! `process` (database, provider, meters), `report`.
 
@@ -99,7 +99,7 @@ impl Bench {
             results.push(whole::compare(ground, self.plan(*latency_ms), self.rounds).await?);
         }
         for clients in &self.clients {
-            results.push(single::compare(ground, *clients, self.orders, self.rounds).await?);
+            results.extend(single::compare(ground, *clients, self.orders, self.rounds).await?);
         }
         let pending = match self.pending {
             0 => None,

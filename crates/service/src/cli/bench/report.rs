@@ -33,6 +33,8 @@ pub struct Run {
 pub struct Compared {
     /// What was done.
     pub name: &'static str,
+    /// What the floor is.
+    pub floor_is: &'static str,
     /// The provider's latency, where there is one.
     pub latency_ms: Option<u32>,
     /// Clients, where they are counted.
@@ -103,6 +105,7 @@ impl Compared {
     fn json(&self) -> Value {
         json!({
             "name": self.name,
+            "floor_is": self.floor_is,
             "latency_ms": self.latency_ms,
             "clients": self.clients,
             "rounds": self.ours.len(),
@@ -162,7 +165,8 @@ impl Report {
             figures.add_row(row);
         };
         for result in &self.results {
-            add(&result.title(), "floor", &result.floor, String::new());
+            let floor = format!("floor: {}", result.floor_is);
+            add(&result.title(), &floor, &result.floor, String::new());
             add("", "ours", &result.ours, format!("{:.2}", result.ratio_to_floor()));
         }
         if let Some(run) = self.pending {
@@ -206,6 +210,7 @@ mod tests {
         let runs = |speeds: &[f64]| speeds.iter().copied().map(run).collect();
         let compared = Compared {
             name: "submit",
+            floor_is: "set-based",
             latency_ms: None,
             clients: None,
             ours: runs(&[30.0, 10.0, 20.0]),

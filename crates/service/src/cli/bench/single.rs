@@ -1,5 +1,6 @@
-//! Single calls of the public door, `complete_order_processing`, at several clients, beside one bare
-//! guarded update and insert. Both go through the shop's own driver as unnamed statements.
+//! Single calls of the public door, `complete_order_processing`, at several clients, beside a bare
+//! guarded update and insert: as two statements in a transaction, and squeezed into one statement. All
+//! go through the shop's own driver as unnamed statements.
 
 use super::ground::{Database, Ground, contents, order_id};
 use super::process::cpu_of_tree;
@@ -22,27 +23,38 @@ const BATCH: usize = 500;
 /// What a client does for one order.
 type Call<F> = fn(Store, Uuid, String) -> F;
 
-/// Runs both sides in turn.
+/// Runs all sides in turn; one comparison with each floor.
 pub async fn compare(
     ground: &Ground,
     clients: usize,
     orders: usize,
     rounds: usize,
-) -> anyhow::Result<Compared> {
+) -> anyhow::Result<[Compared; 2]> {
     anyhow::ensure!(clients > 0, "--clients begins at 1");
     let calls = orders.min(clients * CALLS_PER_CLIENT_MAX);
-    let (mut ours, mut floor) = (Vec::new(), Vec::new());
+    let (mut ours, mut two, mut one) = (Vec::new(), Vec::new(), Vec::new());
+    let spare = clients * WARM_UP;
     for round in 1..=rounds {
         let database = ground.floor(clients).await?;
-        seed_floor(&database, calls + clients * WARM_UP).await?;
-        floor.push(run(ground, database, clients, calls, bare).await?);
+        seed_floor(&database, calls + spare).await?;
+        two.push(run(ground, database, clients, calls, in_two).await?);
+        let database = ground.floor(clients).await?;
+        seed_floor(&database, calls + spare).await?;
+        one.push(run(ground, database, clients, calls, in_one).await?);
         let database = ground.shop(clients).await?;
-        seed_ours(&database, calls + clients * WARM_UP).await?;
+        seed_ours(&database, calls + spare).await?;
         ours.push(run(ground, database, clients, calls, door).await?);
         eprintln!("  {clients} clients, round {round} of {rounds}");
     }
-    let name = "complete_order_processing";
-    Ok(Compared { name, latency_ms: None, clients: Some(clients), ours, floor })
+    let to = |floor_is, floor| Compared {
+        name: "complete_order_processing",
+        floor_is,
+        latency_ms: None,
+        clients: Some(clients),
+        ours: ours.clone(),
+        floor,
+    };
+    Ok([to("update and insert in a transaction", two), to("both in one statement", one)])
 }
 
 async fn seed_floor(database: &Database, orders: usize) -> anyhow::Result<()> {
@@ -83,7 +95,19 @@ async fn seed_ours(database: &Database, orders: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bare(store: Store, order: Uuid, request_id: String) -> Result<bool, orders_store::Error> {
+async fn in_two(
+    store: Store,
+    order: Uuid,
+    request_id: String,
+) -> Result<bool, orders_store::Error> {
+    floor::record_in_two(&store, order, &request_id).await.map(|()| true)
+}
+
+async fn in_one(
+    store: Store,
+    order: Uuid,
+    request_id: String,
+) -> Result<bool, orders_store::Error> {
     floor::record_one(&store, order, &request_id).await.map(|()| true)
 }
 
