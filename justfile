@@ -27,7 +27,7 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
 
-# Everything on this machine with pretended partners, a few orders, and what became of them
+# Everything on this machine with pretended partners, 512 real invoices, and what became of them
 demo *arguments:
     cargo run --release -- demo {{ arguments }}
 

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
 use orders_core::gate::Gate;
 use orders_core::lease::Times;
-use orders_core::order::Retailer;
+use orders_core::order::{Retailer, rule};
 use orders_core::private::Private;
 use orders_embedded::{Cluster, SUPERUSER, Source, default_data_dir};
 use orders_gateway::http::{Base, Client, SystemBootClock};
@@ -297,7 +297,7 @@ pub struct PartnerArgs {
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
     /// The worker's name in the history; default: made from the process.
-    #[arg(long, env = "ORDERS_WORKER")]
+    #[arg(long, env = "ORDERS_WORKER", value_name = "NAME", value_parser = rule::worker_name)]
     pub worker: Option<String>,
     /// The most calls to the provider at once.
     #[arg(long, env = "ORDERS_IN_FLIGHT", default_value_t = 64,

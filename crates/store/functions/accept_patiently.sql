@@ -20,6 +20,10 @@ begin
   if :"schema".request_id_fault(request_id_param) is not null then
     raise exception 'zinc_request_id_param %', :"schema".request_id_fault(request_id_param) using errcode = '22023';
   end if;
+  if zinc_status_param is null or :"schema".line_fault(zinc_status_param, 100) is not null then
+    raise exception 'zinc_status_param %', coalesce(:"schema".line_fault(zinc_status_param, 100), 'must be given')
+      using errcode = '22023';
+  end if;
   perform :"schema".check_options(options, array['actor', 'evidence']);
   for try in 1..3 loop
     begin

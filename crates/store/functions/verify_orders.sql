@@ -6,33 +6,39 @@
 -- Callers: service_role, the service, people.
 create or replace function :"schema".verify_orders(after_order uuid, page_size integer)
 returns table (order_id uuid, rule text, detail text, orders_checked bigint, events_checked bigint, last_order uuid)
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  with page as materialized (
-    select o.id from :"schema".orders as o
-     where after_order is null or o.id > after_order
-     order by o.id limit page_size
-  ), told as materialized (
-    select coalesce(array_agg(p.id), '{}') as ids, count(*) as orders,
-           case when count(*) = page_size then (select p.id from page as p order by p.id desc limit 1) end as last
-      from page as p
-  ), broken as (
-    select b.* from told as t cross join lateral :"schema".broken_histories(t.ids) as b
+#variable_conflict use_column
+begin
+  if page_size is null or page_size not between 1 and 100000 then
+    raise exception 'page_size must be between 1 and 100000 orders' using errcode = '22023';
+  end if;
+  return query
+    with page as materialized (
+      select o.id from :"schema".orders as o
+       where after_order is null or o.id > after_order
+       order by o.id limit page_size
+    ), told as materialized (
+      select coalesce(array_agg(p.id), '{}') as ids, count(*) as orders,
+             case when count(*) = page_size then (select p.id from page as p order by p.id desc limit 1) end as last
+        from page as p
+    ), broken as (
+      select b.* from told as t cross join lateral :"schema".broken_histories(t.ids) as b
+      union all
+      select b.* from told as t cross join lateral :"schema".broken_records(t.ids) as b
+      union all
+      select e.order_id, 'order_missing', 'event ' || min(e.seq) || ' belongs to no order' from told as t
+        join :"schema".order_events as e on (after_order is null or e.order_id > after_order) and (t.last is null or e.order_id <= t.last)
+       where not exists (select from :"schema".orders as o where o.id = e.order_id) group by e.order_id
+      union all
+      select a.order_id, 'order_missing', 'attempt ' || min(a.generation) || ' belongs to no order' from told as t
+        join :"schema".order_attempts as a on (after_order is null or a.order_id > after_order) and (t.last is null or a.order_id <= t.last)
+       where not exists (select from :"schema".orders as o where o.id = a.order_id) group by a.order_id
+    )
+    select b.order_id, b.rule, b.detail, null::bigint, null::bigint, null::uuid from broken as b
     union all
-    select b.* from told as t cross join lateral :"schema".broken_records(t.ids) as b
-    union all
-    select e.order_id, 'order_missing', 'event ' || min(e.seq) || ' belongs to no order' from told as t
-      join :"schema".order_events as e on (after_order is null or e.order_id > after_order) and (t.last is null or e.order_id <= t.last)
-     where not exists (select from :"schema".orders as o where o.id = e.order_id) group by e.order_id
-    union all
-    select a.order_id, 'order_missing', 'attempt ' || min(a.generation) || ' belongs to no order' from told as t
-      join :"schema".order_attempts as a on (after_order is null or a.order_id > after_order) and (t.last is null or a.order_id <= t.last)
-     where not exists (select from :"schema".orders as o where o.id = a.order_id) group by a.order_id
-  )
-  select b.order_id, b.rule, b.detail, null::bigint, null::bigint, null::uuid from broken as b
-  union all
-  select null, null, null, t.orders, (select count(*) from :"schema".order_events as e where e.order_id = any (t.ids)),
-         (select p.id from page as p order by p.id desc limit 1)
-    from told as t
-$$;
+    select null, null, null, t.orders, (select count(*) from :"schema".order_events as e where e.order_id = any (t.ids)),
+           (select p.id from page as p order by p.id desc limit 1)
+      from told as t;
+end $$;

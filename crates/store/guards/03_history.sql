@@ -1,5 +1,10 @@
 -- The wall around history and evidence: appended to, never edited, by nobody.
 
+create or replace trigger order_events_written_by_functions_only
+  before insert on :"schema".order_events for each statement
+  when (current_user <> :'owner')
+  execute function :"schema".refuse_write(
+    'history is written by functions only', 'Call the function that does what happened; it writes both.');
 create or replace trigger order_events_append_only
   before update or delete on :"schema".order_events for each statement
   execute function :"schema".refuse_write('history is append-only', 'Write what happened as a new event, through a function.');

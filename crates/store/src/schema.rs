@@ -38,7 +38,7 @@ pub fn names(schema: &str) -> Result<Names, Error> {
     Names::of(schema).ok_or_else(|| {
         Error::BadGround(format!(
             "the schema name {schema:?} is refused: use 1 to 40 lower-case letters, digits and \
-             underscores, beginning with a letter"
+             underscores, beginning with a letter and not with pg_"
         ))
     })
 }

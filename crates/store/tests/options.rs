@@ -23,6 +23,12 @@ fn doors(id: Uuid) -> Vec<(String, &'static str)> {
         (format!("cancel_order('{id}', 'why', OPTIONS)"), "actor"),
         (format!("resolve_review('{id}', 'watch_on', 'the reason why', OPTIONS)"), "actor"),
         (format!("manually_complete_order('{id}', 'r', 'why', OPTIONS)"), "actor"),
+        (
+            format!(
+                "complete_order_processing('{id}', 'r', 'submitted', 'submitted_to_zinc', OPTIONS)"
+            ),
+            "actor, evidence",
+        ),
     ]
 }
 

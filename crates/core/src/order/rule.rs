@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub const PAYMENT_INTENT_CHARS_MAX: usize = 250;
 /// The longest request id of the provider.
 pub const REQUEST_ID_CHARS_MAX: usize = 200;
+/// The longest name of a worker; the history stores it behind a word of ours, within 200.
+pub const WORKER_CHARS_MAX: usize = 100;
 
 /// Stripe's id of a PaymentIntent.
 pub fn payment_intent(field: &str, value: &str) -> Result<(), Violation> {
@@ -37,6 +39,17 @@ pub fn request_id(field: &str, value: &str) -> Result<(), Violation> {
          provider gave it"
     );
     Err(Violation { field: field.to_owned(), rule })
+}
+
+/// The name of an engine: every event that it writes carries it.
+pub fn worker_name(text: &str) -> Result<String, String> {
+    let length = text.chars().count();
+    if text.trim() == text && (1..=WORKER_CHARS_MAX).contains(&length) && is_one_line(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "must have 1 to {WORKER_CHARS_MAX} characters on one line, without blanks around them"
+    ))
 }
 
 /// Whether a text stays on its line, wherever it is printed: a label, a log, a terminal.
@@ -68,6 +81,14 @@ mod tests {
             let violation = payment_intent("options.intent", bad).unwrap_err();
             assert_eq!(violation.field, "options.intent", "{bad:?}");
             assert!(violation.rule.starts_with("must be a Stripe PaymentIntent id"), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_worker_has_a_name_that_the_history_can_store() {
+        assert!(worker_name("shop 2/é").is_ok() && worker_name(&"x".repeat(100)).is_ok());
+        for wrong in ["", " ", "a\nb", " a", "a\u{2028}b", &"x".repeat(101)] {
+            assert!(worker_name(wrong).unwrap_err().starts_with("must have 1 to 100 characters"));
         }
     }
 

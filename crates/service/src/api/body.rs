@@ -67,9 +67,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Fault> {
     match json::read(bytes) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(malformed("the body must be one JSON object")),
-        Err(Unreadable::Malformed(line, column)) => {
-            Err(malformed(&format!("the body cannot be read at line {line}, column {column}")))
-        }
+        Err(Unreadable::Malformed(line, column)) => Err(malformed(&format!(
+            "the body is no JSON that can be read, at line {line}, column {column}: objects and lists may stand in each other 127 deep, and numbers must be finite"
+        ))),
         Err(Unreadable::Repeated(key)) => {
             Err(malformed(&format!("the key {key} stands twice in one object")))
         }

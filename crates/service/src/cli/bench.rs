@@ -25,6 +25,7 @@ mod single;
 mod whole;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use ground::Ground;
 use report::Report;
 use std::process::ExitCode;
@@ -39,22 +40,26 @@ use std::process::ExitCode;
 What it measures and how to read it: docs/BENCH.md.")]
 pub struct Bench {
     /// Orders of each run.
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, default_value_t = 5000,
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     orders: usize,
     /// Runs of each side; figures are medians with their range.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3,
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
     rounds: usize,
     /// How long the provider takes for an order, in milliseconds.
     #[arg(long, value_delimiter = ',', default_value = "0,50")]
     latency_ms: Vec<u32>,
     /// Clients that call `complete_order_processing` one by one.
-    #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
+    #[arg(long, value_delimiter = ',', default_value = "1,8,32",
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
     clients: Vec<usize>,
     /// Orders that wait while the program's memory is measured; 0 leaves this out.
     #[arg(long, default_value_t = 100_000)]
     pending: usize,
     /// The most calls to the provider at once, on both sides.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64,
+          value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     in_flight: usize,
     /// Which PostgreSQL to run: automatic, installed, carried, or a folder of programs.
     #[arg(long, default_value = "automatic", value_name = "WHICH")]
@@ -74,7 +79,6 @@ impl Bench {
             floor::drive(self.in_flight).await?;
             return Ok(ExitCode::SUCCESS);
         }
-        anyhow::ensure!(self.orders > 0 && self.rounds > 0, "--orders and --rounds begin at 1");
         let ground = Ground::make(&self.postgres, seed).await?;
         eprintln!("Measuring on {}", ground.describe());
         let measured = self.measure(&ground).await;

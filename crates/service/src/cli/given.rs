@@ -42,10 +42,10 @@ fn within(text: &str, chars_min: usize) -> Result<String, String> {
 
 /// What a key is for; it may be left out.
 pub fn note(text: &str) -> Result<String, String> {
-    if text.chars().count() <= NOTE_CHARS_MAX {
+    if text.chars().count() <= NOTE_CHARS_MAX && !text.chars().any(char::is_control) {
         return Ok(text.to_owned());
     }
-    Err(format!("must have at most {NOTE_CHARS_MAX} characters"))
+    Err(format!("must have at most {NOTE_CHARS_MAX} characters and no line breaks"))
 }
 
 /// The provider's id of a request.
@@ -70,6 +70,7 @@ mod tests {
         assert!(
             note("").is_ok() && note(&"x".repeat(200)).is_ok() && note(&"x".repeat(201)).is_err()
         );
+        assert!(note("a\nb").is_err());
     }
 
     #[test]

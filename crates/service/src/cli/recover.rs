@@ -22,7 +22,8 @@ const BATCH: u64 = 500;
   atomic-orders recover --json                  one document with counts and orders")]
 pub struct Recover {
     /// How long ago the lease must have ended, in minutes.
-    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    #[arg(long, default_value_t = 2, value_name = "N", allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     max_age_minutes: u32,
     /// One JSON document: `recovered`, `needs_review`, `rescheduled`, `orders`.
     #[arg(long)]

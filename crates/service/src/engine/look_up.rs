@@ -261,6 +261,10 @@ mod tests {
             }
         }
         assert_eq!(read, [0, 0, 2000, 0, 4000]);
+        // The provider ended a turn after its fresh search: nothing is read a second time.
+        let searches = rounds.next(&unknown);
+        rounds.stopped(&searches[0], End::At(2000));
+        assert_eq!(rounds.next(&unknown)[1].skip, 6000);
         let searches = rounds.next(&unknown);
         rounds.stopped(&searches[1], End::OfList);
         assert_eq!(rounds.next(&unknown).len(), 1, "at its end it begins anew");

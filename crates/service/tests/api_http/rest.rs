@@ -114,6 +114,16 @@ async fn malformed_calls_have_the_codes_of_the_contract() {
     assert_eq!((page.status, page.code()), (400, "22P02"), "{}", page.text);
     let rows = desk.rpc("verify_orders", &json!({"after_order": null, "page_size": 10})).await;
     assert!(rows.status == 200 && rows.body.is_array(), "{}", rows.text);
+    for wrong in [json!(0), json!(-1), json!(100_001), json!(null)] {
+        let refused =
+            desk.rpc("verify_orders", &json!({"after_order": null, "page_size": wrong})).await;
+        assert_eq!((refused.status, refused.code()), (400, "22023"), "{wrong}: {}", refused.text);
+        assert!(
+            refused.text.contains("page_size must be between 1 and 100000"),
+            "{}",
+            refused.text
+        );
+    }
     let filtered = desk.raw("POST", "/rest/v1/rpc/verify_orders?rule=eq.x", &headers, b"{}").await;
     assert_eq!((filtered.status, filtered.code()), (400, "PGRST100"));
     // Without arguments that are needed an empty body is one call.

@@ -20,6 +20,15 @@ async fn what_breaks_the_rule_of_a_flag_is_refused_by_its_name() {
             "10 to 300 characters",
         ),
         (&["work", "--in-flight", "0"], "--in-flight", "1..=10000"),
+        (&["work", "--worker", ""], "--worker", "1 to 100 characters on one line"),
+        (&["work", "--worker", "a\nb"], "--worker", "1 to 100 characters on one line"),
+        (&["work", "--worker", &long], "--worker", "1 to 100 characters on one line"),
+        (&["recover", "--max-age-minutes", "-1"], "--max-age-minutes", "0..=1000000"),
+        (&["keys", "add", "--note", "a\nb"], "--note", "no line breaks"),
+        (&["bench", "--in-flight", "0"], "--in-flight", "1..=10000"),
+        (&["bench", "--clients", "1,0"], "--clients", "1..=64"),
+        (&["bench", "--rounds", "0"], "--rounds", "1..=1000"),
+        (&["migrate", "--schema", "pg_shop"], "pg_shop", "not with pg_"),
     ] {
         let mut command = program();
         command.args(args).env("DATABASE_URL", "postgres://u@127.0.0.1:1/x");

@@ -1,7 +1,7 @@
 //! `complete_order_processing`: the acceptance of a purchase, stored once.
 
 use crate::shop::{Shop, call};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::Barrier;
 
@@ -115,7 +115,7 @@ async fn window_a4_another_request_id_overwrites_nothing_and_is_kept_as_a_findin
         session.query_one("select current_setting('response.status', true)", &[]).await.unwrap();
     session.batch_execute("commit").await.unwrap();
     assert_eq!(status.get::<_, &str>(0), "409");
-    let answer: serde_json::Value = serde_json::from_str(row.get(0)).unwrap();
+    let answer: Value = serde_json::from_str(row.get(0)).unwrap();
     assert_eq!(answer["success"], json!(false));
     assert_eq!(answer["code"], json!("request_id_conflict"));
     for field in ["message", "details", "hint"] {
@@ -201,7 +201,7 @@ async fn a_word_of_failure_becomes_a_finding_and_leaves_the_attempt_open() {
     let shop = Shop::fresh().await;
     let (id, _) = shop.submitting("1", 60_000).await;
     let before = shop.everything(id).await;
-    for word in ["failed", "error", "cancelled", "out_of_stock", ""] {
+    for word in ["failed", "error", "cancelled", "out_of_stock", "-"] {
         let answer = shop.complete(id, "req-1", word, "submitted_to_zinc").await;
         assert_eq!(answer["code"], json!("good_news_only"), "{word}: {answer}");
     }
@@ -273,6 +273,51 @@ async fn nothing_is_accepted_for_an_order_of_which_nothing_was_sent() {
     }
 }
 
+/// Completes an order under an id that another one has just taken, uncommitted; that one ends so
+/// once the call waits for it (and has met its time limit, if so asked).
+async fn meet(end: &str, past_the_limit: bool) -> (Shop, Value) {
+    let shop = Shop::fresh().await;
+    let (one, _) = shop.submitting("1", 60_000).await;
+    let (two, _) = shop.submitting("2", 60_000).await;
+    let first = shop.session("public_orders_app").await;
+    let begin = format!("begin; select complete_order_processing('{one}', 'req-1')");
+    first.batch_execute(&begin).await.unwrap();
+    let second = shop.complete(two, "req-1", "submitted", "submitted_to_zinc");
+    let ended = async {
+        shop.until_blocked(1).await;
+        if past_the_limit {
+            shop.until(
+                "select exists (select from pg_stat_activity where wait_event_type = 'Lock'
+                  and clock_timestamp() - query_start > interval '1100 milliseconds')",
+            )
+            .await;
+        }
+        first.batch_execute(end).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(second, ended);
+    shop.verify().await;
+    (shop, answer)
+}
+
+#[tokio::test]
+async fn an_id_that_another_order_takes_at_the_same_moment_is_refused_and_kept() {
+    for past_the_limit in [false, true] {
+        let (shop, answer) = meet("commit", past_the_limit).await;
+        assert_eq!(answer["code"], json!("request_id_conflict"), "{answer}");
+        let findings = "select string_agg(kind, ' ') from findings";
+        assert_eq!(shop.text(findings).await, "request_id_conflict");
+        let stands = "select string_agg(status, ' ' order by order_number) from orders";
+        assert_eq!(shop.text(stands).await, "submitted_to_zinc submitting");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_another_order_gives_back_at_the_same_moment_is_taken() {
+    let (shop, answer) = meet("rollback", false).await;
+    assert_eq!(answer["success"], json!(true), "{answer}");
+    assert_eq!(shop.text("select count(*) from findings").await, "0");
+}
+
 #[tokio::test]
 async fn misuse_raises_with_a_documented_code() {
     let shop = Shop::fresh().await;
@@ -298,10 +343,19 @@ async fn misuse_raises_with_a_documented_code() {
     for sql in [
         format!("select complete_order_processing('{id}', null)"),
         format!("select complete_order_processing('{id}', 'req-1', 'submitted', null)"),
+        format!(
+            "select complete_order_processing('{id}', 'req-1', options => '{{\"actr\": \"ada\"}}')"
+        ),
+        format!("select complete_order_processing('{id}', 'req-1', options => '[]')"),
+        format!("select complete_order_processing('{id}', 'req-1', null)"),
+        format!("select complete_order_processing('{id}', 'req-1', '')"),
+        format!("select complete_order_processing('{id}', 'req-1', repeat('x', 101))"),
     ] {
         let error = shop.app.query("test", &sql, &[]).await.unwrap_err();
         assert_eq!(error.sqlstate(), Some("22023"), "{sql}");
     }
+    assert_eq!(shop.status(id).await, "submitting", "the usual case takes nothing that is refused");
+    assert_eq!(shop.text("select count(*) from findings").await, "0");
     let wrong = [("order_id", &*uuid, "uuid"), ("zinc_request_id_param", "req-1", "text")];
     let error = call(&shop.app, "complete_order_processing", &wrong).await.unwrap_err();
     assert_eq!(error.sqlstate(), Some("42883"), "a wrong parameter name: {error}");

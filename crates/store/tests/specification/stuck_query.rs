@@ -41,6 +41,26 @@ async fn an_order_that_somebody_looks_after_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_held_order_is_found_when_no_engine_is_there_and_not_while_one_is() {
+    let shop = Shop::fresh().await;
+    shop.own_clock().await;
+    shop.shift("-1 hour").await;
+    let (held, token) = shop.submitting("unknown, held when it was due", 60_000).await;
+    shop.setback(held, token, &Setback::UNKNOWN).await.unwrap();
+    shop.sql(&format!("select hold_order('{held}', 'operator')")).await;
+    // An engine that comes every ten minutes only, so that each time the order is long overdue.
+    for minutes in [50, 40, 30, 20, 10, 0] {
+        assert_eq!(stuck(&shop).await, [held], "nobody has looked at it for a while");
+        shop.shift(&format!("-{minutes} minutes")).await;
+        assert_eq!(shop.text("select touch_waiting_orders(100)").await, "1", "{minutes}");
+        let recovered = shop.recover(0, 500).await;
+        assert_eq!(recovered["rescheduled"], 0, "{minutes}: {recovered}");
+    }
+    assert_eq!(stuck(&shop).await, Vec::<Uuid>::new());
+    shop.verify().await;
+}
+
+#[tokio::test]
 async fn an_order_that_nobody_looks_after_is_found() {
     let shop = Shop::fresh().await;
     shop.own_clock().await;

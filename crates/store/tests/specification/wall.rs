@@ -106,6 +106,21 @@ async fn history_and_evidence_are_never_edited_not_even_by_the_owner() {
 }
 
 #[tokio::test]
+async fn an_event_is_written_by_the_functions_whoever_writes_beside_them() {
+    let shop = Shop::fresh().await;
+    let (id, _) = shop.submitting("1", 60_000).await;
+    let before = shop.everything(id).await;
+    for role in ["postgres", "public_orders_app", "service_role"] {
+        let session = shop.session("postgres").await;
+        session.batch_execute(&format!("set role {role}")).await.unwrap();
+        let gap = "insert into order_events select order_id, seq + 7, at, kind, status_before, status_after,
+                     actor, actor_source, data, hash from order_events";
+        assert_eq!(refused(&session, gap).await.0, "42501", "{role}");
+    }
+    assert_eq!(shop.everything(id).await, before);
+}
+
+#[tokio::test]
 async fn the_owner_cannot_change_an_order_without_its_event() {
     let shop = Shop::fresh().await;
     let (id, token) = shop.submitting("1", 60_000).await;

@@ -190,3 +190,67 @@ impl Proof {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orders_sandbox::zinc::Duplicate;
+
+    fn good() -> Proof {
+        Proof {
+            orders: 423,
+            ledger: Summary { orders_bought_once: 420, ..Summary::default() },
+            lost: Vec::new(),
+            imagined: Vec::new(),
+            completed: 420,
+            review: [("outcome_unknown".to_owned(), 3)].into(),
+            stuck: 0,
+            unknown_met: 1,
+            unknown_left: 3,
+            repeats: 1,
+            events: 1,
+            broken: Vec::new(),
+            kills: 3,
+            kills_wanted: 3,
+        }
+    }
+
+    #[test]
+    fn the_proof_fails_when_any_one_of_its_conditions_does() {
+        assert!(good().holds() && good().verdict().starts_with("It holds"));
+        let spoilings: [fn(&mut Proof); 15] = [
+            |proof| {
+                proof
+                    .ledger
+                    .duplicates
+                    .push(Duplicate { order_id: "an order".into(), request_ids: Vec::new() })
+            },
+            |proof| proof.ledger.violations = 1,
+            |proof| proof.ledger.overlapping_purchases = 1,
+            |proof| proof.ledger.purchases_without_order = 1,
+            |proof| proof.ledger.keyless_purchases = 1,
+            |proof| proof.ledger.orders_bought_once = 400,
+            |proof| proof.lost.push("an order".to_owned()),
+            |proof| proof.imagined.push("an order".to_owned()),
+            |proof| {
+                proof.broken.push(verify::Broken {
+                    order_id: uuid::Uuid::nil(),
+                    rule: "chain".to_owned(),
+                    detail: String::new(),
+                });
+            },
+            |proof| proof.stuck = 1,
+            |proof| proof.completed = 419,
+            |proof| proof.review.clear(),
+            |proof| (proof.orders, proof.completed) = (400, 397),
+            |proof| proof.unknown_met = 0,
+            |proof| proof.kills = 2,
+        ];
+        for (number, spoil) in spoilings.into_iter().enumerate() {
+            let mut proof = good();
+            spoil(&mut proof);
+            assert!(!proof.holds(), "condition {number}");
+            assert!(proof.verdict().starts_with("It does not hold"));
+        }
+    }
+}

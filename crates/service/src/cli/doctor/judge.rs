@@ -169,7 +169,7 @@ pub fn health(health: &Value) -> Vec<Word> {
         words.push(Word::note(
             "people",
             format!("{alerts} alerts and {findings} findings wait for a person."),
-            "`atomic-orders orders list --status needs_review`, then `orders show` for each.",
+            "`atomic-orders orders list --status needs_review`, then `orders show` for each; the tables alerts and findings name the others.",
         ));
     }
     if number("unknown") > 0 {
