@@ -1,7 +1,7 @@
 //! What the tests share: folders, questions to a server, and a holder in a process of its own.
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -27,8 +27,14 @@ pub fn world() -> TempDir {
     world
 }
 
+/// Says loudly that something did not run.
+pub fn say_untested(reason: &str) {
+    // Past the test harness, which keeps what a passing test prints to itself.
+    std::io::stderr().write_all(format!("\n*** NOT TESTED: {reason} ***\n\n").as_bytes()).unwrap();
+}
+
 /// The sources that this machine and this build have; a test that runs with each runs with one at
-/// least.
+/// least. That one is missing is said, and fails where `CI` is true.
 pub fn sources() -> Vec<Source> {
     let world = world();
     // The folder claims to be made by a version that never was, so nothing is started, and the
@@ -47,6 +53,17 @@ pub fn sources() -> Vec<Source> {
         sources.push(Source::Carried);
     }
     assert!(!sources.is_empty(), "nothing to test with: {found}");
+    let carries = cfg!(all(target_os = "linux", target_arch = "x86_64"));
+    let missing = [
+        (Source::Installed, true, "an installed PostgreSQL, because there is none"),
+        (Source::Carried, carries, "a carried PostgreSQL, because this build has none"),
+    ];
+    for (source, expected, reason) in missing {
+        if expected && !sources.contains(&source) {
+            say_untested(reason);
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "not tested on CI: {reason}");
+        }
+    }
     sources
 }
 

@@ -1,11 +1,13 @@
 //! Root and others: PostgreSQL never runs as root, and everything belongs to whom it should.
 
 use std::fs::{self, Permissions};
-use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
-use crate::support::{Holder, NOBODY, ask, is_root, options, sources, start, world};
+use crate::support::{
+    Holder, NOBODY, ask, is_root, kill, options, say_untested, sources, start, world,
+};
 use orders_embedded::{Cluster, Error, Source, default_data_dir};
+use rustix::process::Signal;
 
 #[test]
 fn an_ordinary_user_runs_a_cluster_in_a_folder_of_his_own() {
@@ -25,15 +27,34 @@ fn an_ordinary_user_runs_a_cluster_in_a_folder_of_his_own() {
     }
 }
 
+#[test]
+fn an_ordinary_user_goes_on_after_program_and_server_were_killed() {
+    for source in sources() {
+        let world = world();
+        let data_dir = world.path().join("data");
+        fs::create_dir(&data_dir).unwrap();
+        if is_root() {
+            chown(&data_dir, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let mut holder = Holder::start_as_ordinary_user(&data_dir, &source);
+        holder.ask("create table kept (n int); insert into kept values (7)");
+        holder.kill();
+        let mut holder = Holder::start_as_ordinary_user(&data_dir, &source);
+        assert_eq!(holder.ask("select n from kept"), ["7"], "after the program's death");
+        kill(holder.postmaster, Signal::KILL);
+        holder.kill();
+        let holder = Holder::start_as_ordinary_user(&data_dir, &source);
+        assert_eq!(holder.ask("select n from kept"), ["7"], "after the server's death");
+    }
+}
+
 /// Whether what only root can do is tested; if not, that is said. (Nothing that could be installed is
 /// missing then, so it is no failure.)
 fn may_be_root() -> bool {
     if is_root() {
         return true;
     }
-    let reason = "what only root does, because this is not root";
-    // Past the test harness, which keeps what a passing test prints to itself.
-    std::io::stderr().write_all(format!("\n*** NOT TESTED: {reason} ***\n\n").as_bytes()).unwrap();
+    say_untested("what only root does, because this is not root");
     false
 }
 
