@@ -24,6 +24,19 @@ pub fn attempt_id(secret: &ShopSecret, order_id: Uuid, generation: i32) -> Uuid 
     derive(secret, b"attempt-id", order_id, generation)
 }
 
+/// What tells one account of a provider from another without telling its token: a digest of address
+/// and token, keyed by the shop's secret. A key means something to the account that it was sent to. // A1
+pub fn account_mark(secret: &ShopSecret, address: &str, token: &str) -> [u8; 32] {
+    // As below: a key of any length is accepted.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose()) else { return [0; 32] };
+    mac.update(b"account");
+    // The length keeps the two apart from each other.
+    mac.update(&(address.len() as u64).to_be_bytes());
+    mac.update(address.as_bytes());
+    mac.update(token.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
 /// SHA-256 of a request's bytes: what "the same bytes" is compared by. // G4
 pub fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
@@ -64,6 +77,24 @@ mod tests {
 
     const GOLDEN_KEY: &str = "fe893dd1-f6d2-8959-a9c0-865a6bb6daeb";
     const GOLDEN_ATTEMPT: &str = "6d755c47-81c6-8d52-9a91-fdfded6be8df";
+
+    #[test]
+    fn a_mark_is_of_one_shop_one_address_and_one_token() {
+        let (a, b) = (Private::new(vec![7; 32]), Private::new(vec![8; 32]));
+        let mark = account_mark(&a, "https://api.zinc.io:443/v1", "token");
+        // A release that changed it would refuse to start while orders are open.
+        assert_eq!(hex(&mark), GOLDEN_MARK);
+        for other in [
+            account_mark(&b, "https://api.zinc.io:443/v1", "token"),
+            account_mark(&a, "https://api.zinc.io:443/v2", "token"),
+            account_mark(&a, "https://api.zinc.io:443/v1", "another"),
+            account_mark(&a, "https://api.zinc.io:443/v1t", "oken"),
+        ] {
+            assert_ne!(mark, other);
+        }
+    }
+
+    const GOLDEN_MARK: &str = "772481acc1c88aaf579da35eef6e35a7865ffe5d8b688b097b9b35896aa34562";
 
     #[test]
     fn keys_differ_by_generation_order_purpose_and_shop() {

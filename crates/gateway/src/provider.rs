@@ -11,6 +11,7 @@ use crate::zinc_v1;
 use jiff::Timestamp;
 use orders_core::attempt::Purchase;
 use orders_core::gate::Gate;
+use orders_core::id::ShopSecret;
 use orders_core::order::Retailer;
 use orders_core::outcome::{Answer, Listing, Reading};
 use std::time::Duration;
@@ -112,6 +113,14 @@ impl Provider {
     pub fn facts(&self) -> Facts {
         match self {
             Self::ZincV1(zinc) => zinc.facts(),
+        }
+    }
+
+    /// What tells this account from every other, without telling its token: a key is known to the
+    /// account that it was sent to, and to no other. // A1
+    pub fn account_mark(&self, secret: &ShopSecret) -> [u8; 32] {
+        match self {
+            Self::ZincV1(zinc) => zinc.account_mark(secret),
         }
     }
 

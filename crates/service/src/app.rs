@@ -5,7 +5,7 @@ use crate::engine::{Engine, Options, Parts};
 use anyhow::{Context, bail, ensure};
 use axum::http::Uri;
 use clap::Args;
-use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser, RangedU64ValueParser};
 use orders_core::gate::Gate;
 use orders_core::lease::Times;
 use orders_core::order::{Retailer, rule};
@@ -276,6 +276,13 @@ pub struct PartnerArgs {
     /// The retailers that the Zinc account serves.
     #[arg(long, env = "ZINC_RETAILERS", value_delimiter = ',', default_value = "amazon")]
     pub zinc_retailers: Vec<String>,
+    /// It is the same Zinc account as before under another token or address, although orders that
+    /// were sent with the former ones are open. Say it for the first start with them.
+    #[arg(long, env = "ZINC_SAME_ACCOUNT", value_parser = BoolishValueParser::new())]
+    pub same_account: bool,
+    /// Zinc is the sandbox of the shop's own folder: one account, whatever port it listens on.
+    #[arg(skip)]
+    pub own_sandbox: bool,
     /// Where Stripe's API is.
     #[arg(
         long,
@@ -328,6 +335,7 @@ pub async fn engine(
         times: Times { lease: Duration::from_millis(args.lease_ms), call },
         in_flight_max: args.in_flight,
         live_mode: partners.live,
+        same_account: partners.same_account,
         ..Options::default()
     };
     // Before anything is read: what is wrong with the ground is said in its own sentence. // G21
@@ -377,6 +385,9 @@ fn provider(
     };
     let base = Base::parse(&partners.zinc_url).context("--zinc-url")?;
     let mut config = zinc_v1::Config::new(base, Private::new(token.clone()));
+    // Its ledger lies in the shop's folder and goes on there, and so does what it knows of keys.
+    config.account_at = (partners.own_sandbox && is_on_this_machine(&partners.zinc_url))
+        .then_some("the sandbox of this folder");
     config.call_timeout = call_timeout;
     config.processing_bound = processing_bound;
     config.retailers = partners

@@ -27,10 +27,10 @@ use orders_gateway::http::BootClock;
 use orders_gateway::provider::Provider;
 use orders_gateway::stripe;
 use orders_store::settings::Settings;
-use orders_store::{Store, schema, settings};
+use orders_store::{Store, account, schema, settings};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -61,6 +61,8 @@ pub struct Options {
     pub live_mode: bool,
     /// How often the provider's list is searched for unknown outcomes.
     pub look_up_every: Duration,
+    /// A person says that the provider's account is the former one with another token or address.
+    pub same_account: bool,
 }
 
 impl Default for Options {
@@ -73,6 +75,7 @@ impl Default for Options {
             idle: Duration::from_millis(250),
             live_mode: false,
             look_up_every: Duration::from_mins(1),
+            same_account: false,
         }
     }
 }
@@ -86,6 +89,32 @@ pub enum CannotStart {
     /// The database is not fit, or cannot be reached.
     #[error(transparent)]
     Store(#[from] orders_store::Error),
+    /// Orders are open that were sent with another account. // A1
+    #[error("{0}")]
+    AnotherAccount(String),
+}
+
+/// How an engine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Stopped {
+    /// Every answer was recorded: nothing stays leased of what this engine sent.
+    AllRecorded,
+    /// Some call or answer could not be recorded in time: its order stays leased until the lease ends,
+    /// and then another engine takes it over.
+    LeasesLeft,
+}
+
+impl Stopped {
+    /// Says it to whoever reads the log.
+    pub fn tell(self) {
+        match self {
+            Self::AllRecorded => tracing::info!("the engine stopped; every answer is recorded"),
+            Self::LeasesLeft => tracing::warn!(
+                "the engine stopped before every answer was recorded; what stays leased is taken over when its lease ends"
+            ),
+        }
+    }
 }
 
 /// One engine.
@@ -102,6 +131,8 @@ pub struct Engine {
     pub options: Options,
     /// What it did.
     pub stats: Arc<Stats>,
+    /// The mark of the provider's account; every claim names it.
+    account: [u8; 32],
     gate: Arc<dyn Gate>,
     clock: Arc<dyn BootClock>,
     chance: Chance,
@@ -113,6 +144,8 @@ pub struct Engine {
     cut: CancellationToken,
     /// Set by the stop: nothing new is claimed.
     stopping: AtomicBool,
+    /// On the boot clock, in milliseconds: until when an order may be leased whose answer was given up.
+    leased_until_ms: AtomicU64,
     /// Whether the account or the way to it is at fault; while it is, one order at a time tries
     /// whether it is over.
     trouble: std::sync::Mutex<Trouble>,
@@ -135,11 +168,16 @@ pub struct Parts {
 }
 
 impl Engine {
-    /// Checks the ground and the times; refuses with a sentence. // A3, G21
+    /// Checks the ground, the times and the provider's account; refuses with a sentence. // A1, A3, G21
     pub async fn prepare(parts: Parts, options: Options) -> Result<Arc<Self>, CannotStart> {
         options.times.check()?;
         schema::check_ground(&parts.store).await?;
         let settings = settings::read(&parts.store).await?;
+        let mark = parts.provider.account_mark(&settings.shop_secret);
+        let claim = account::claim(&parts.store, "zinc_v1", &mark, options.same_account).await?;
+        if let account::Claim::Another(sentence) = claim {
+            return Err(CannotStart::AnotherAccount(sentence));
+        }
         let (answers, inbox) = mpsc::channel(options.in_flight_max.max(1) * 2);
         Ok(Arc::new(Self {
             permits: Arc::new(Semaphore::new(options.in_flight_max.max(1))),
@@ -148,9 +186,11 @@ impl Engine {
             inbox: std::sync::Mutex::new(Some(inbox)),
             cut: CancellationToken::new(),
             stopping: AtomicBool::new(false),
+            leased_until_ms: AtomicU64::new(0),
             trouble: std::sync::Mutex::default(),
             store: parts.store,
             provider: parts.provider,
+            account: mark,
             stripe: parts.stripe,
             gate: parts.gate,
             clock: parts.clock,
@@ -166,8 +206,9 @@ impl Engine {
         self.wake.notify_one();
     }
 
-    /// Runs until `stop`, then ends within [`STOP_LIMIT`]: nothing stays leased. // G43
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+    /// Runs until `stop`, then ends within [`STOP_LIMIT`]: nothing stays leased that could be recorded,
+    /// and it says whether all could. // G43
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Stopped {
         let recorder = tokio::spawn(Arc::clone(&self).record_answers());
         let loops = [
             self.kept("submit", &stop, Self::submit_due),
@@ -185,39 +226,59 @@ impl Engine {
             }
             self.wait_for_calls().await;
         };
-        self.end_calls(grace).await;
-        self.end_recorder(recorder).await;
+        let stopped = self.end(grace, recorder).await;
         // For people only; a database that is away must not lengthen the stop.
         let _ = tokio::time::timeout(Duration::from_secs(2), self.beat(true)).await;
+        stopped
     }
 
     /// Records the answers of calls that others ask for with [`Engine::submit_one`], and does
     /// nothing by itself; for a server beside engines that run elsewhere. // G43
-    pub async fn run_on_demand(self: Arc<Self>, stop: CancellationToken) {
+    pub async fn run_on_demand(self: Arc<Self>, stop: CancellationToken) -> Stopped {
         let recorder = tokio::spawn(Arc::clone(&self).record_answers());
         stop.cancelled().await;
         self.stopping.store(true, Ordering::SeqCst);
-        self.end_calls(self.wait_for_calls()).await;
-        self.end_recorder(recorder).await;
+        self.end(self.wait_for_calls(), recorder).await
     }
 
-    /// Lets calls under way end by themselves for a while; then they are cut, and are unknown.
-    async fn end_calls(&self, ended: impl Future<Output = ()>) {
-        if tokio::time::timeout(STOP_GRACE, ended).await.is_err() {
-            self.cut.cancel();
-            let _ = tokio::time::timeout(Duration::from_secs(2), self.wait_for_calls()).await;
+    /// Ends the calls under way, then the recorder.
+    async fn end(&self, ended: impl Future<Output = ()>, recorder: JoinHandle<()>) -> Stopped {
+        let begun = self.clock.now();
+        let calls = self.end_calls(ended).await;
+        let answers = self.end_recorder(recorder).await;
+        // An answer that was given up before has no lease any more, if that ended before the stop.
+        let given_up = Duration::from_millis(self.leased_until_ms.load(Ordering::SeqCst)) >= begun;
+        if calls && answers && !given_up { Stopped::AllRecorded } else { Stopped::LeasesLeft }
+    }
+
+    /// Lets calls under way end by themselves for a while; then they are cut, and are unknown. Whether
+    /// all have handed their answers over.
+    async fn end_calls(&self, ended: impl Future<Output = ()>) -> bool {
+        if tokio::time::timeout(STOP_GRACE, ended).await.is_ok() {
+            return true;
         }
+        self.cut.cancel();
+        tokio::time::timeout(Duration::from_secs(2), self.wait_for_calls()).await.is_ok()
     }
 
-    async fn end_recorder(&self, recorder: JoinHandle<()>) {
+    /// Whether it has recorded what it was given.
+    async fn end_recorder(&self, recorder: JoinHandle<()>) -> bool {
         let ended = async {
             // Waits while the recorder cannot keep up, so it stands under the same limit.
             let _ = self.answers.send(record::Answered::Last).await;
             recorder.await
         };
-        if tokio::time::timeout(LAST_RECORDS, ended).await.is_err() {
+        let in_time = matches!(tokio::time::timeout(LAST_RECORDS, ended).await, Ok(Ok(())));
+        if !in_time {
             tracing::error!("answers could not be recorded before the stop; their leases will end");
         }
+        in_time
+    }
+
+    /// Keeps in mind that an order may stay leased until then, because its answer was given up.
+    pub(crate) fn leave_leased(&self, until: Duration) {
+        let ms = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+        self.leased_until_ms.fetch_max(ms, Ordering::SeqCst);
     }
 
     /// Runs a loop until the stop; one that panics begins again, because an engine without it would

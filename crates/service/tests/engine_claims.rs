@@ -23,6 +23,7 @@ use world::{Shop, address};
 async fn claim_all(store: &Store, plan: Plan) -> Result<Vec<Claimed>, Error> {
     let options = ClaimOptions {
         provider: "zinc_v1".into(),
+        account: None,
         worker: "t".into(),
         token: Uuid::from_u128(7),
         lease: Duration::from_mins(1),

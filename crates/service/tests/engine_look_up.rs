@@ -26,6 +26,7 @@ async fn old_doubts(shop: &Shop, count: usize) {
     shop.pay(&ids).await;
     let options = ClaimOptions {
         provider: "zinc_v1".into(),
+        account: None,
         worker: "t".into(),
         token: Uuid::from_u128(7),
         lease: Duration::from_mins(1),

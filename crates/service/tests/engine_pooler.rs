@@ -4,6 +4,7 @@
 mod world;
 
 use orders_sandbox::Faults;
+use orders_service::engine::Stopped;
 use world::Shop;
 use world::pooler::{Pooler, program};
 use world::worker::Setup;
@@ -53,7 +54,7 @@ async fn window_a9_two_claims_through_one_pooled_session_never_both_succeed() {
     assert_eq!(shop.count(locks).await, 0);
     end.cancel();
     for recorder in recorders {
-        recorder.await.expect("a recorder");
+        assert_eq!(recorder.await.expect("a recorder"), Stopped::AllRecorded);
     }
     shop.finish().await;
     assert_eq!(shop.bought_once(&[id]).await.creates, 1);

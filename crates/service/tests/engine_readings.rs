@@ -5,6 +5,7 @@ mod world;
 
 use orders_sandbox::zinc::Injected;
 use orders_sandbox::{Fault, Faults};
+use orders_service::engine::Stopped;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -42,7 +43,7 @@ async fn window_a8_the_end_of_a_request_that_is_not_ours_buys_nothing_again() {
     shop.zinc().inject(Injected::Fault(Fault::WrongId));
     engine.submit_one(misled).await.expect("a call").expect("an end");
     ending.cancel();
-    recorder.await.expect("a recorder that stops");
+    assert_eq!(recorder.await.expect("a recorder that stops"), Stopped::AllRecorded);
     let own = shop.zinc().purchases_of(&misled.to_string())[0].request_id.to_string();
     assert_ne!(shop.of(misled, "zinc_request_id").await, own);
     shop.finish().await;

@@ -8,8 +8,9 @@ use orders_core::gate::Point;
 use orders_core::retry::Backoff;
 use orders_sandbox::zinc::Injected;
 use orders_sandbox::{Fault, Faults};
-use orders_service::engine::Engine;
+use orders_service::engine::{Engine, Stopped};
 use orders_store::{Error, Store, StoreOptions};
+use rustix::process::Signal;
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -79,7 +80,10 @@ async fn an_answer_that_cannot_be_judged_does_not_end_the_recorder() {
     let shop = Shop::fresh().await;
     let ids = shop.paid(4).await;
     shop.zinc().inject(Injected::Fault(Fault::DropAnswer));
-    let mut engine = shop.prepared(Setup::default()).await.expect("an engine");
+    let mut setup = Setup::default();
+    // Longer than this test, so that the lease of what nobody recorded outlasts the engine.
+    setup.options.times.lease = Duration::from_mins(1);
+    let mut engine = shop.prepared(setup).await.expect("an engine");
     // Drawing a pause below this one overflows, which is a panic: the lost answer wants a pause.
     let endless = Backoff { first: Duration::MAX, cap: Duration::MAX };
     Arc::get_mut(&mut engine).expect("the only one").settings.limits.repeat = endless;
@@ -89,12 +93,47 @@ async fn an_answer_that_cannot_be_judged_does_not_end_the_recorder() {
     let more = shop.paid(2).await;
     shop.until("select count(*) = 5 from {s}.orders where status = 'completed'").await;
     end.cancel();
-    running.await.expect("an engine that stops");
+    assert_eq!(running.await.expect("an engine that stops"), Stopped::LeasesLeft);
     let faults = engine.stats.all().into_iter().find(|(name, _)| *name == "faults");
     assert!(faults.is_some_and(|(_, count)| count >= 1), "nothing panicked: nothing was tested");
-    shop.end_leases_of_nobody().await;
+    shop.end_leases().await;
     shop.finish().await;
     shop.bought_once(&[ids, more].concat()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_says_whether_every_answer_was_recorded() {
+    let (all, not_all) =
+        ("the engine stopped; every answer is recorded", "before every answer was recorded");
+    let shop = Shop::fresh().await;
+    let ids = shop.paid(1).await;
+    shop.zinc().set_latency_ms(1_200);
+    let mut worker = shop.child(|_| {});
+    shop.until_creates(1).await;
+    let (release, holder) = hold(&shop, ids[0]).await;
+    worker.signal(Signal::TERM);
+    let status = worker.ended().await;
+    // Its last try may still wait for the order at the server, and would record when that is free.
+    shop.until(&format!(
+        "select count(*) = 0 from pg_stat_activity
+          where datname = current_database() and usename = '{}' and state <> 'idle'",
+        shop.app_role()
+    ))
+    .await;
+    release.send(()).expect("a holder");
+    holder.await.expect("a task");
+    let said = worker.said();
+    assert!(status.success() && said.contains(not_all) && !said.contains(all), "{said}");
+    let leased = "select count(*) from {s}.order_attempts where lease_expires_at is not null";
+    assert_eq!((shop.status(ids[0]).await.as_str(), shop.count(leased).await), ("submitting", 1));
+    shop.end_leases().await;
+    let mut worker = shop.child(|_| {});
+    shop.until_ended().await;
+    worker.signal(Signal::TERM);
+    let status = worker.ended().await;
+    let said = worker.said();
+    assert!(status.success() && said.contains(all) && !said.contains(not_all), "{said}");
+    shop.bought_once(&ids).await;
 }
 
 /// Everything that this program has logged.

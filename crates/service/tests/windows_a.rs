@@ -8,8 +8,8 @@ use orders_core::gate::{Gate, Open, Point};
 use orders_core::plan::Consequence;
 use orders_sandbox::zinc::Injected;
 use orders_sandbox::{Fault, Faults};
-use orders_service::engine::Engine;
 use orders_service::engine::record::Ended;
+use orders_service::engine::{Engine, Stopped};
 use orders_store::record::Recorded;
 use rustix::process::Signal;
 use std::sync::Arc;
@@ -334,7 +334,7 @@ async fn window_a12_many_triggers_at_once_lead_to_one_request_and_answers_that_a
     );
     cancel.cancel();
     for recorder in recorders {
-        recorder.await.expect("a recorder");
+        assert_eq!(recorder.await.expect("a recorder"), Stopped::AllRecorded);
     }
     // Beside running engines, which may be faster than every trigger.
     let mut workers = Vec::new();

@@ -2,14 +2,15 @@
 --          each purchase together with its lease, before the first byte is sent. // G3, G11
 --          A null body repeats the attempt that is open, with its stored bytes. An order that
 --          changed since it was locked, whose key is dead, or whose last call may still be running
---          at the provider is left out, and so cannot be sent.
--- Locks:   the orders locked by lock_due_orders, then their attempts.
+--          at the provider is left out, and so cannot be sent. Nothing at all is claimed for another
+--          account than the one that the shop works with (claim_account).
+-- Locks:   the orders locked by lock_due_orders, the account's row for key share, then their attempts.
 -- Rows:    per order one change, one event and one attempt (inserted or leased again).
 -- Callers: the service's engine, in the transaction of lock_due_orders.
 create or replace function :"schema".commit_intents(
   provider_param text, worker_param text, token uuid, lease_ms integer, call_ms integer, key_life_ms bigint,
   ids uuid[], versions bigint[], generations integer[], attempt_ids uuid[], provider_keys text[],
-  bodies bytea[], digests bytea[]
+  bodies bytea[], digests bytea[], account_mark_param bytea default null
 ) returns table (order_id uuid, generation integer)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -27,8 +28,16 @@ declare
   call_end timestamptz := at + call_ms * interval '1 millisecond';
   key_end timestamptz := at + key_life_ms * interval '1 millisecond';
   bound interval := :"schema".setting_ms('processing_bound_ms');
+  standing bytea;
   good record;
 begin
+  select p.account_mark into standing from :"schema".provider_accounts as p
+   where p.provider = provider_param for key share;
+  if standing is distinct from account_mark_param then
+    -- No fault of one row: no order may go to a person for it.
+    raise exception 'the shop works with another account of the provider than this engine'
+      using errcode = '55000', hint = 'Stop this engine, or start it with the account''s token and address.';
+  end if;
   with wanted as (
     select distinct on (id) * from unnest(ids, versions, generations, attempt_ids, provider_keys, bodies, digests)
       as w (id, version, generation, attempt_id, provider_key, body, digest)

@@ -84,7 +84,7 @@ grant execute on function :"schema".order_system_health() to service_role, :"app
 grant execute on function :"schema".verify_orders(uuid, integer) to service_role, :"app";
 -- The doors of the engine.
 grant execute on function :"schema".lock_due_orders(text, integer, uuid) to :"app";
-grant execute on function :"schema".commit_intents(text, text, uuid, integer, integer, bigint, uuid[], bigint[], integer[], uuid[], text[], bytea[], bytea[]) to :"app";
+grant execute on function :"schema".commit_intents(text, text, uuid, integer, integer, bigint, uuid[], bigint[], integer[], uuid[], text[], bytea[], bytea[], bytea) to :"app";
 grant execute on function :"schema".record_acceptances(text, integer, uuid[], uuid[], text[]) to :"app";
 grant execute on function :"schema".record_setbacks(text, uuid[], uuid[], text[], text[], text[], text[], text[], text[], text[], bigint[]) to :"app";
 grant execute on function :"schema".review_orders(text, uuid[], bigint[], text[]) to :"app";
@@ -96,6 +96,7 @@ grant execute on function :"schema".report_reading(text, uuid, text, text, text)
 grant execute on function :"schema".due_payments(integer) to :"app";
 grant execute on function :"schema".record_payments(text, boolean, text[], uuid[], text[], bigint[], text[], boolean[], text[], boolean[]) to :"app";
 grant execute on function :"schema".pause_provider(text, text, bigint, boolean) to :"app";
+grant execute on function :"schema".claim_account(text, bytea, boolean) to :"app";
 grant execute on function :"schema".beat_worker(text, text, boolean) to :"app";
 grant execute on function :"schema".add_api_key(text, bytea, text, text) to :"app";
 grant execute on function :"schema".find_api_key(bytea) to :"app";

@@ -65,10 +65,14 @@ create table :"schema".provider_accounts (
   provider     text primary key,
   paused_until timestamptz,
   paused_code  text constraint provider_accounts_paused_code_length check (char_length(paused_code) <= 100),
-  pauses       integer not null default 0
+  pauses       integer not null default 0,
+  account_mark bytea
+    constraint provider_accounts_mark_is_a_digest check (octet_length(account_mark) = 32)
 );
 comment on table :"schema".provider_accounts is
   'While paused_until lies ahead, no order is sent to this account: its set-up is wrong or it is overwhelmed.';
+comment on column :"schema".provider_accounts.account_mark is
+  'Whose keys the attempts carry: a digest of address and token, keyed by the shop''s secret. Null until an engine has started.';
 
 create table :"schema".settings (
   name  text primary key constraint settings_name_length check (char_length(name) between 1 and 60),

@@ -86,6 +86,8 @@ pub type Plan = Arc<dyn Fn(&DueOrder) -> Planned + Send + Sync>;
 pub struct ClaimOptions {
     /// The provider's name.
     pub provider: String,
+    /// The mark of its account; nothing only while none has been named ([`crate::account::claim`]).
+    pub account: Option<[u8; 32]>,
     /// The worker's name, for the history.
     pub worker: String,
     /// The fence: new for every claim.
@@ -395,12 +397,13 @@ impl Batch {
         }
         let ms = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
         let (lease_ms, call_ms) = (ms(options.lease), ms(options.call));
+        let account = options.account.as_ref().map(<[u8; 32]>::as_slice);
         let key_life_ms = i64::try_from(options.key_life.as_millis()).unwrap_or(i64::MAX);
         let rows = tx
             .query(
                 &format!(
                     "select order_id, generation from {schema}.commit_intents(
-                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
                 ),
                 &[
                     (&options.provider, Type::TEXT),
@@ -416,6 +419,7 @@ impl Batch {
                     (&self.provider_keys, Type::TEXT_ARRAY),
                     (&self.bodies, Type::BYTEA_ARRAY),
                     (&self.digests, Type::BYTEA_ARRAY),
+                    (&account, Type::BYTEA),
                 ],
             )
             .await?;

@@ -62,6 +62,15 @@ pub async fn order_by_id(store: &Store, id: Uuid) -> Result<Option<Value>, Error
     Ok(rows.first().map(|row| row.get(0)))
 }
 
+/// How far one order is and when something happens to it next, on the database's clock: a time that
+/// is not past. `provider` is whoever would buy it, as long as it has no attempt.
+pub async fn standing(store: &Store, id: Uuid, provider: &str) -> Result<Option<Value>, Error> {
+    let sql = schema::names(store.schema())?.render(include_str!("../queries/order_standing.sql"));
+    let rows =
+        store.query("orders.standing", &sql, &[(&id, Type::UUID), (&provider, Type::TEXT)]).await?;
+    Ok(rows.first().map(|row| row.get(0)))
+}
+
 /// The history of one order, first event first; empty when there is no such order.
 pub async fn history(store: &Store, id_or_number: &str) -> Result<Vec<Value>, Error> {
     let Some(id) = id_of(store, id_or_number).await? else { return Ok(Vec::new()) };

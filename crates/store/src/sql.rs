@@ -32,7 +32,7 @@ pub const FUNCTIONS: &[File] = files!("functions":
     "touch_waiting_orders", "recover_ended_leases", "close_late_ids", "recover_dead_keys", "recover_stuck_orders",
     "objection_to_acceptance", "accept_purchase", "accept_patiently", "complete_order_processing", "refusal_by_word", "refuse_word",
     "complete_by_word", "manually_complete_order", "due_watches", "record_readings", "report_reading",
-    "pause_provider", "beat_worker", "order_system_health", "broken_histories", "broken_records", "verify_orders", "add_api_key",
+    "pause_provider", "claim_account", "beat_worker", "order_system_health", "broken_histories", "broken_records", "verify_orders", "add_api_key",
     "find_api_key", "list_api_keys", "revoke_api_key", "shop_settings");
 
 /// Triggers, grants and first settings; created anew on every install, after the functions.

@@ -25,9 +25,10 @@ const OF_THE_SHOP: [&str; 11] = [
     "verify_orders",
 ];
 /// Functions for the service alone.
-const OF_THE_ENGINE: [&str; 19] = [
+const OF_THE_ENGINE: [&str; 20] = [
     "add_api_key",
     "beat_worker",
+    "claim_account",
     "commit_intents",
     "due_payments",
     "due_watches",

@@ -2,6 +2,7 @@
 
 use hyper::Uri;
 use hyper::header::HeaderValue;
+use orders_core::private::Private;
 use rustls::pki_types::ServerName;
 use std::fmt;
 
@@ -61,6 +62,13 @@ impl Base {
     /// Whether the way there is encrypted; who holds a live token may insist on it.
     pub fn is_encrypted(&self) -> bool {
         self.server_name.is_some()
+    }
+
+    /// The address in one spelling, for comparing it with others; private, see above.
+    pub fn spelled(&self) -> Private<String> {
+        let scheme = if self.is_encrypted() { "https" } else { "http" };
+        let host = self.host.to_ascii_lowercase();
+        Private::new(format!("{scheme}://{host}:{}{}", self.port, self.path))
     }
 
     pub(super) fn target(&self) -> (&str, u16) {

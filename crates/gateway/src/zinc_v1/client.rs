@@ -11,6 +11,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use orders_core::attempt::Purchase;
 use orders_core::gate::{Gate, Open};
+use orders_core::id::{self, ShopSecret};
 use orders_core::order::Retailer;
 use orders_core::outcome::{Answer, Doubt, Listing, Reading};
 use orders_core::private::Private;
@@ -33,6 +34,9 @@ pub struct Config {
     pub base: Base,
     /// The client token; every call with it is billed to its owner.
     pub token: Private<String>,
+    /// What stands for the address in the account's mark, where one and the same account has another
+    /// address after each start: that of a sandbox, whose port is free to change.
+    pub account_at: Option<&'static str>,
     /// The retailers that the managed account serves.
     pub retailers: Vec<Retailer>,
     /// The whole time of one call.
@@ -47,6 +51,7 @@ impl Config {
         Self {
             base,
             token,
+            account_at: None,
             retailers: vec![Retailer::Amazon],
             call_timeout: Duration::from_secs(30),
             processing_bound: Duration::from_mins(1),
@@ -97,6 +102,13 @@ impl Client {
             read_every: Duration::from_mins(15),
             list_limit_max: LIST_LIMIT_MAX,
         }
+    }
+
+    /// The mark of its account, see [`crate::provider::Provider::account_mark`].
+    pub fn account_mark(&self, secret: &ShopSecret) -> [u8; 32] {
+        let address = self.config.base.spelled();
+        let at = self.config.account_at.unwrap_or(address.expose());
+        id::account_mark(secret, at, self.config.token.expose())
     }
 
     /// The body of the create call, see [`crate::provider::Provider::request_bytes`].

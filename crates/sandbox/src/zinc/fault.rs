@@ -388,7 +388,11 @@ impl FromStr for Faults {
         let start = match parts.next() {
             Some("" | "none") | None => Self::none(),
             Some("demo") => Self::demo(),
-            Some(other) => return Err(Error::Faults(format!("no set is called {other:?}"))),
+            Some(other) => {
+                let known =
+                    "the known ones are none and demo, each with fields behind it if need be";
+                return Err(Error::Faults(format!("no set is called {other:?}; {known}")));
+            }
         };
         let mut fields = match serde_json::to_value(start).map_err(wrong)? {
             Value::Object(fields) => fields,

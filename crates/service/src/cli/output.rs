@@ -126,7 +126,9 @@ pub fn remedy(error: &anyhow::Error) -> Option<String> {
     let direct = error.chain().find_map(|cause| cause.downcast_ref::<Store>());
     let store = direct.or_else(|| match error.downcast_ref()? {
         crate::engine::CannotStart::Store(store) => Some(store),
-        crate::engine::CannotStart::Times(_) => None,
+        crate::engine::CannotStart::Times(_) | crate::engine::CannotStart::AnotherAccount(_) => {
+            None
+        }
     })?;
     match store {
         Store::Unreachable { .. } => Some(

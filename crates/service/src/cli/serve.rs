@@ -129,8 +129,8 @@ impl Shop {
         let http = api::serve(listener, router, stop.clone());
         let engine = async {
             match self.engine {
-                Some(engine) if self.works => engine.run(stop.clone()).await,
-                Some(engine) => engine.run_on_demand(stop.clone()).await,
+                Some(engine) if self.works => engine.run(stop.clone()).await.tell(),
+                Some(engine) => engine.run_on_demand(stop.clone()).await.tell(),
                 None => {}
             }
         };

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
   DATABASE_URL=… ZINC_TOKEN=… STRIPE_KEY=… atomic-orders work
   DATABASE_URL=… ZINC_TOKEN=… STRIPE_KEY=… atomic-orders work --in-flight 16 --worker shop-2
 
-It ends by SIGTERM or SIGINT, within 25 seconds, and leaves nothing leased.")]
+It ends by SIGTERM or SIGINT, within 25 seconds, and says whether every answer was recorded.")]
 pub struct Work {
     /// Die at a crash point, for tests.
     #[arg(long, hide = true)]
@@ -21,6 +21,9 @@ pub struct Work {
     /// Stop as by SIGTERM when standard input ends: so it does not outlive the program that started it.
     #[arg(long, hide = true)]
     until_eof: bool,
+    /// Zinc is the sandbox of the shop's own folder, whatever port it listens on.
+    #[arg(long, hide = true)]
+    own_sandbox: bool,
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
@@ -30,8 +33,8 @@ pub struct Work {
 }
 
 impl Work {
-    /// Runs until SIGTERM or SIGINT; nothing stays leased.
-    pub async fn run(self, seed: [u8; 32]) -> anyhow::Result<ExitCode> {
+    /// Runs until SIGTERM or SIGINT, and says whether every answer was recorded.
+    pub async fn run(mut self, seed: [u8; 32]) -> anyhow::Result<ExitCode> {
         // First of all: who asks it to stop while it starts gets a clean end too.
         let stop = stop_on_signal()?;
         if self.until_eof {
@@ -42,10 +45,10 @@ impl Work {
         database.prepare().await?;
         let store = database.app(16)?;
         let gate = gate(self.die_at);
+        self.partners.own_sandbox = self.own_sandbox;
         let engine = app::engine(store, &self.partners, &self.engine, gate, seed).await?;
         tracing::info!(worker = engine.options.worker, "the engine runs");
-        engine.run(stop).await;
-        tracing::info!("the engine stopped; nothing is leased");
+        engine.run(stop).await.tell();
         database.close().await?;
         Ok(ExitCode::SUCCESS)
     }

@@ -115,20 +115,23 @@ impl Engine {
     /// A panic must not end the recorder: nothing would be recorded any more. What it held is found
     /// again when its leases end. // B5
     async fn flushed(&self, batch: Vec<Decided>) -> Vec<Decided> {
+        let until = batch.iter().map(|one| one.call.record_until).max().unwrap_or_default();
         let flush = AssertUnwindSafe(self.flush(batch)).catch_unwind();
         flush.await.unwrap_or_else(|_| {
-            self.panicked();
+            self.panicked(until);
             Vec::new()
         })
     }
 
     /// The same for what follows from one answer: its neighbours are recorded.
     fn decided(&self, call: Call) -> Option<Decided> {
+        let until = call.record_until;
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide(call)));
-        decided.map_err(|_| self.panicked()).ok()
+        decided.map_err(|_| self.panicked(until)).ok()
     }
 
-    fn panicked(&self) {
+    fn panicked(&self, leased_until: Duration) {
+        self.leave_leased(leased_until);
         Stats::add(&self.stats.faults, 1);
         tracing::error!("recording answers panicked; their leases will end");
     }
@@ -150,6 +153,7 @@ impl Engine {
     /// Says what could not be stored. The request id belongs to a purchase that others will look for.
     fn give_up(&self, one: &Decided) {
         let (order, request_id) = (one.call.order_id, one.request_id());
+        self.leave_leased(one.call.record_until);
         Stats::add(&self.stats.faults, 1);
         tracing::error!(%order, request_id, "the answer of order {order} could not be recorded before its lease ended");
     }
@@ -289,6 +293,8 @@ impl Engine {
         if !rows.is_empty()
             && let Err(error) = setbacks(&self.store, &self.options.worker, &rows).await
         {
+            let until = batch.iter().map(|one| one.call.record_until).max();
+            self.leave_leased(until.unwrap_or_default());
             self.fault("give_back", &error);
         }
     }

@@ -120,6 +120,7 @@ impl Engine {
         let facts = self.provider.facts();
         let options = ClaimOptions {
             provider: "zinc_v1".into(),
+            account: Some(self.account),
             worker: self.options.worker.clone(),
             token: self.chance.token(),
             lease: self.options.times.lease,

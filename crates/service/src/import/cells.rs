@@ -1,12 +1,13 @@
 //! Cells that are more than text, and the rules of the order mapped back to them.
 //!
-//! Promise: amounts are integers of minor units from the first parse on (C7), and a reason names
+//! Promise: amounts are integers of minor units from the first parse on (C7), but a reason speaks
+//! of money as the columns do, in decimals, because it is read by who corrects the file. It names
 //! the column, never the cell's content, which may have slipped from a private column. // G36
 
 use super::Kind;
 use super::group::Problems;
 use super::table::{Columns, Row};
-use orders_core::money::{Minor, parse_decimal};
+use orders_core::money::{AMOUNT_MINOR_MAX, Minor, format_decimal, parse_decimal};
 use orders_core::order::{Invalid, NewOrder, Violation};
 
 /// Reads cells of one order and collects what is wrong with them.
@@ -93,9 +94,12 @@ impl<'a> Cells<'a> {
             }
             let (row, field) = match item(&field) {
                 Some((at, field)) => (rows.get(at), field),
+                // The sum of the lines is made of their prices.
+                None if is_sum(&field, &rule) => (rows.first(), "unit_price_minor"),
                 None => (rows.first(), field.as_str()),
             };
             let Some(row) = row else { continue };
+            let rule = in_decimals(field, rule, order);
             let name = column_of(field);
             // A cell that has its reason already needs no second one.
             if !self.problems.has(row.first_line, &self.columns.place(&name)) {
@@ -114,13 +118,40 @@ fn item(field: &str) -> Option<(usize, &str)> {
     Some((at.parse().ok()?, field))
 }
 
+/// Whether the rule is about the sum of the lines, which has no column of its own.
+fn is_sum(field: &str, rule: &str) -> bool {
+    field == "items" && rule.contains("sum")
+}
+
+/// The rule of an amount as the columns write amounts. The API's words for it count minor units,
+/// and who wrote 3998 into a decimal column as told would pay a hundred times as much.
+fn in_decimals(field: &str, rule: String, order: &NewOrder) -> String {
+    let (least, most) = (format_decimal(1), format_decimal(AMOUNT_MINOR_MAX));
+    match (field, order.goods_minor()) {
+        ("unit_price_minor", _) if rule.contains("sum") => {
+            format!("times quantity must sum to at most {most} over the lines of the order")
+        }
+        ("unit_price_minor", _) => format!("must be between {least} and {most}"),
+        ("total_minor", Some(goods)) => {
+            let goods = format_decimal(goods);
+            format!("must be at least the sum of the lines ({goods}) and at most {most}")
+        }
+        ("price_cap_minor", Some(goods)) if goods == order.total_minor => {
+            let goods = format_decimal(goods);
+            format!("must be between {least} and the sum of the lines ({goods})")
+        }
+        ("price_cap_minor", _) => format!("must be between {least} and total"),
+        _ => rule,
+    }
+}
+
 /// What [`NewOrder::check`] finds, without the sum of the lines where a line itself is wrong.
 pub(super) fn violations(order: &NewOrder) -> Vec<Violation> {
     let Err(Invalid(mut all)) = order.check() else {
         return Vec::new();
     };
     if all.iter().any(|violation| violation.field.starts_with("items[")) {
-        all.retain(|violation| violation.field != "items" || !violation.rule.contains("sum"));
+        all.retain(|violation| !is_sum(&violation.field, &violation.rule));
     }
     all
 }

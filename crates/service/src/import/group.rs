@@ -1,10 +1,11 @@
 //! Orders from the rows of a table: rows with one number, standing together, are one order.
 //!
 //! Promise: an order comes out only when every row from its first to its last could be read and no
-//! unreadable row may belong to it. Of an order with too many rows, the surplus is counted, not
-//! held.
+//! unreadable row may belong to it, except that a broken row of its number further down is met too
+//! late; its reject says so and [`super::torn`] finds it. Of an order with too many rows, the
+//! surplus is counted, not held.
 
-use super::seen::{Seen, repeated};
+use super::seen::{Seen, repeated, stands_apart};
 use super::table::{Columns, Key, Record, Row, Table};
 use super::{Column, Entry, Kind, Problem, REASONS_PER_ORDER_MAX};
 use orders_core::order::{ITEMS_MAX, NewOrder};
@@ -86,6 +87,8 @@ pub(super) struct Orders<R, L> {
     stray_line: Option<u64>,
     /// A broken row since the last good one whose order cannot be told.
     doubt_line: Option<u64>,
+    /// The beginning of a number, from a row directly above that is cut off inside it.
+    cut_above: Option<(String, u64)>,
     seen: Seen,
     ready: VecDeque<Entry>,
     ended: bool,
@@ -100,6 +103,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
             group: None,
             stray_line: None,
             doubt_line: None,
+            cut_above: None,
             seen: Seen::default(),
             ready: VecDeque::new(),
             ended: false,
@@ -111,6 +115,9 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
             Some(Record::Row(row)) => self.row(row),
             Some(Record::Broken { key: Key::Read(number), cut, problem }) => {
                 self.broken(&number, cut, problem);
+            }
+            Some(Record::Broken { key: Key::Among(numbers), problem, .. }) => {
+                self.moved(&numbers, problem);
             }
             Some(Record::Broken { key: Key::Empty, cut: false, problem }) => self.nobodys(problem),
             Some(Record::Broken { problem, .. }) => self.unassigned(problem),
@@ -143,6 +150,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
         let key = Some(self.key());
         let stray = self.stray_line.take();
         self.doubt_line = None;
+        self.cut_above = None;
         let Some(group) = &mut self.group else { return };
         if let Some(line) = stray.filter(|_| same) {
             let reason = format!("a row between the rows of this order, line {line}, is broken");
@@ -163,8 +171,7 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
         let first = self.seen.find(&number);
         if let Some(first) = first {
             let (kind, reason) = if first.broken {
-                let reason = format!("the row of this order at line {} is broken", first.line);
-                (Kind::Incomplete, reason)
+                (Kind::Incomplete, stands_apart(line, first.line))
             } else {
                 (Kind::Repeated, repeated(first))
             };
@@ -173,7 +180,8 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
             self.stop(Problem { column: Some(self.key()), ..full });
             return false;
         }
-        if let Some(doubt) = self.doubt_line {
+        let cut = self.cut_above.as_ref().filter(|(start, _)| number.starts_with(start.as_str()));
+        if let Some(doubt) = self.doubt_line.or(cut.map(|(_, line)| *line)) {
             problems.add(line, Some(self.key()), Kind::Incomplete, doubtful::<L>("above", doubt));
         }
         self.group = Some(Group {
@@ -192,19 +200,61 @@ impl<R: BufRead, L: Layout> Orders<R, L> {
     /// A broken row that names its order, or the beginning of its order's number if it is `cut`,
     /// as the last row is when a file was not copied to its end.
     fn broken(&mut self, number: &str, cut: bool, problem: Problem) {
-        if let Some(group) = &mut self.group
-            && (group.number == number || (cut && group.number.starts_with(number)))
-        {
-            group.problems.push(problem);
+        let line = problem.line;
+        match &mut self.group {
+            Some(group) if group.number == number => return group.problems.push(problem),
+            Some(group) if cut && group.number.starts_with(number) => group.problems.push(problem),
+            _ => {
+                // The current order stays open: if it goes on below, this row stood inside it.
+                self.stray_line.get_or_insert(line);
+                self.ready.push_back(problem.reject(&self.file, Some(number)));
+            }
+        }
+        if cut {
+            self.cut_above = Some((number.to_owned(), line));
+        }
+        self.names(number, line);
+    }
+
+    /// A broken row that names its order in one of several cells.
+    fn moved(&mut self, numbers: &[String], problem: Problem) {
+        let line = problem.line;
+        match &mut self.group {
+            Some(group) if numbers.contains(&group.number) => group.problems.push(problem),
+            _ => {
+                self.stray_line.get_or_insert(line);
+                // The other cells may be private, so only what is an order's number is shown. // G36
+                let known = numbers.iter().find(|number| self.seen.find(number).is_some());
+                let number = known.map(String::as_str);
+                self.ready.push_back(problem.reject(&self.file, number));
+            }
+        }
+        for number in numbers {
+            if self.ended {
+                break;
+            }
+            self.names(number, line);
+        }
+    }
+
+    /// Remembers that a broken row names this order: its other rows, wherever they stand, are not
+    /// the whole of it. Those above came out already, so a reject of their number says it.
+    fn names(&mut self, number: &str, line: u64) {
+        if self.group.as_ref().is_some_and(|group| group.number == number) {
             return;
         }
-        // The current order stays open: if it goes on below, this row stood inside it.
-        self.stray_line.get_or_insert(problem.line);
-        let noted = self.seen.note(number, problem.line, true);
-        self.ready.push_back(problem.reject(&self.file, Some(number)));
-        if let Err(full) = noted {
-            self.finish();
-            self.stop(Problem { column: Some(self.key()), ..full });
+        match self.seen.find(number) {
+            Some(first) if first.broken => {}
+            Some(first) => {
+                let (column, reason) = (Some(self.key()), stands_apart(first.line, line));
+                let problem = Problem { line, column, kind: Kind::Incomplete, reason };
+                self.ready.push_back(problem.reject(&self.file, Some(number)));
+            }
+            None => {
+                if let Err(full) = self.seen.note(number, line, true) {
+                    self.stop(Problem { column: Some(self.key()), ..full });
+                }
+            }
         }
     }
 

@@ -126,26 +126,26 @@ impl<R: BufRead> Iterator for Orders<R> {
 }
 
 fn parse(line: &Line) -> Result<Strict, Problem> {
-    let problem = |number: Option<usize>, kind, reason| Problem {
+    let problem = |number: usize, kind, reason| Problem {
         line: line.number,
-        column: number.map(|number| Column { number: Some(number), name: None }),
+        column: Some(Column { number: Some(number), name: None }),
         kind,
         reason,
     };
     if !line.whole {
         let reason = format!("a line may have at most {JSON_LINE_BYTES_MAX} bytes");
-        return Err(problem(Some(JSON_LINE_BYTES_MAX + 1), Kind::Limit, reason));
+        return Err(problem(JSON_LINE_BYTES_MAX + 1, Kind::Limit, reason));
     }
     let text = std::str::from_utf8(&line.bytes).map_err(|error| {
         let number = characters(&line.bytes, error.valid_up_to()) + 1;
-        problem(Some(number), Kind::Text, "the line is not UTF-8 here".to_owned())
+        problem(number, Kind::Text, "the line is not UTF-8 here".to_owned())
     })?;
     object::parse(text).map_err(|error| match error {
         NoObject::Json { column, reason, .. } => {
             let number = characters(&line.bytes, column).max(1);
-            problem(Some(number), Kind::Json, reason)
+            problem(number, Kind::Json, reason)
         }
-        NoObject::Other => problem(None, Kind::Json, "the line must be one JSON object".to_owned()),
+        NoObject::Other => problem(1, Kind::Json, "the line must be one JSON object".to_owned()),
     })
 }
 

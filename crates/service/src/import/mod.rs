@@ -12,7 +12,8 @@
 //! - *Nothing is made up*, and no reason repeats a cell that may be private. // G36
 //!
 //! A table is read row by row, so an order whose rows do *not* stand together has come out before
-//! its second part is met. [`torn`] and [`without`] find such orders in a first pass over the file.
+//! its second part is met, be that readable or a broken row of its number. [`torn`] and [`without`]
+//! find such orders in a first pass over the file.
 //! That a number is placed once across files and runs is the database's promise, not this one's.
 
 mod cells;
@@ -31,7 +32,7 @@ mod tests;
 
 pub use online_retail::recipient;
 pub use products::ProductMap;
-pub use rejects::{Counts, KindCount, Rejects, torn, without};
+pub use rejects::{Counts, KindCount, Rejects, Torn, torn, without};
 
 use orders_core::money::Currency;
 use orders_core::order::{NewOrder, Recipient, Retailer};
@@ -164,7 +165,8 @@ pub enum Entry {
     Reject(Reject),
 }
 
-/// A line of the rejects file. One order may have several; they follow one another.
+/// A line of the rejects file. One order may have several; they follow one another, unless the rows
+/// of the order stand apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
     /// The file as it was named to [`read`].
@@ -250,7 +252,7 @@ pub enum Kind {
     Differs,
     /// An order number that came before.
     Repeated,
-    /// An order that may lack a row, because one in or beside it is broken.
+    /// An order that may lack a row, because one in it, beside it or of its number is broken.
     Incomplete,
     /// The file could not be read any further.
     Stopped,

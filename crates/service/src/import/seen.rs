@@ -37,6 +37,14 @@ impl Seen {
     }
 }
 
+/// The reason of an order one of whose rows is broken and stands apart from the others.
+pub(super) fn stands_apart(order_line: u64, broken_line: u64) -> String {
+    format!(
+        "this order has rows at line {order_line} and a broken row at line {broken_line}; no order \
+         is placed in part"
+    )
+}
+
 /// The reason of an order whose number came before.
 pub(super) fn repeated(first: First) -> String {
     format!(

@@ -73,6 +73,8 @@ pub(super) enum Record {
 /// The key of a broken row.
 pub(super) enum Key {
     Read(String),
+    /// Columns are missing or too many before it or behind it, so it is one of these cells.
+    Among(Vec<String>),
     /// Its cell was read, and nothing stands in it.
     Empty,
     Unreadable,
@@ -239,11 +241,8 @@ impl<R: BufRead> Table<R> {
             cells.pop();
         }
         let cut = cells.len() == self.key_at + 1 && self.columns.0.len() > cells.len();
-        let key = match cells.into_iter().nth(self.key_at).and_then(|cell| text(cell).ok()) {
-            Some(key) if key.is_empty() => Key::Empty,
-            Some(key) => Key::Read(key),
-            None => Key::Unreadable,
-        };
+        let moved = kind == Kind::Columns && !cut && self.key_at > 0;
+        let key = if moved { self.key_among(cells) } else { self.key(cells) };
         Record::Broken {
             key,
             cut,
@@ -254,6 +253,29 @@ impl<R: BufRead> Table<R> {
                 reason,
             },
         }
+    }
+
+    fn key(&self, cells: Vec<Vec<u8>>) -> Key {
+        match cells.into_iter().nth(self.key_at).and_then(|cell| text(cell).ok()) {
+            // Blanks around it do not make it another order's.
+            Some(key) if key.trim().is_empty() => Key::Empty,
+            Some(key) => Key::Read(key.trim().to_owned()),
+            None => Key::Unreadable,
+        }
+    }
+
+    /// The cells in which the key of a row with too few or too many columns may stand.
+    fn key_among(&self, cells: Vec<Vec<u8>>) -> Key {
+        let (count, wanted) = (cells.len(), self.columns.0.len());
+        if count <= self.key_at {
+            return Key::Unreadable;
+        }
+        let first = self.key_at.saturating_sub(wanted.saturating_sub(count));
+        let last = self.key_at + count.saturating_sub(wanted).min(wanted);
+        let cells = cells.into_iter().take(last + 1).skip(first);
+        let texts = cells.filter_map(|cell| Some(text(cell).ok()?.trim().to_owned()));
+        let keys: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+        if keys.is_empty() { Key::Empty } else { Key::Among(keys) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `process-zma-order`: what each state of an order is answered with, and many triggers at once.
 
-use super::desk::Desk;
+use super::desk::{Answer, Desk, send, serve};
+use super::limits::part;
 use orders_sandbox::zinc::{Event, Fault, Injected};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -136,6 +137,110 @@ async fn an_order_that_another_worker_has_is_in_progress() {
     assert!(second.body["retry_at"].is_string());
     assert_eq!(first.await.unwrap().body["result"], "submitted");
     assert_eq!(creates(&desk, id), 1);
+}
+
+/// The server beside no engine, as it answers for this order.
+async fn asked_without_an_engine(desk: &Desk, id: Uuid) -> Answer {
+    let address = serve(part(desk.app.clone(), None).await).await;
+    let body = json!({"orderId": id}).to_string();
+    let headers = [("apikey", desk.key.as_str())];
+    send(address, "POST", "/functions/v1/process-zma-order", &headers, body.as_bytes()).await
+}
+
+/// Demands 202, this result, and a next time for which a condition holds.
+async fn is_told(desk: &Desk, answer: &Answer, result: &str, condition: &str) {
+    assert_eq!((answer.status, &answer.body["result"]), (202, &json!(result)), "{}", answer.text);
+    assert_eq!(answer.body["success"], false);
+    let at = answer.body["retry_at"].as_str().unwrap();
+    let holds = desk
+        .text(&format!(
+            "select {condition} from orders as o cross join (select timestamptz '{at}' as at) as told
+               left join provider_accounts as p on p.provider = 'zinc_v1'
+               left join order_attempts as a on a.order_id = o.id and a.settled_at is null
+              where o.id = '{}'",
+            answer.body["order_id"].as_str().unwrap()
+        ))
+        .await;
+    assert_eq!(holds, "true", "{condition}: {}", answer.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_of_a_paused_account_is_told_the_end_of_the_pause() {
+    let desk = Desk::open().await;
+    let lost = desk.paid("1").await;
+    desk.world.world.zinc.inject(Injected::Fault(Fault::DropAnswer));
+    assert_eq!(desk.process(lost).await.body["result"], "unknown");
+    let fresh = desk.paid("2").await;
+    desk.sql(
+        "insert into provider_accounts (provider, paused_until) values
+           ('zinc_v1', clock_timestamp() + interval '1 hour'), ('stripe', clock_timestamp() + interval '2 hours')
+         on conflict (provider) do update set paused_until = excluded.paused_until",
+    )
+    .await;
+    is_told(&desk, &desk.process(fresh).await, "waiting", "at = paused_until").await;
+    is_told(&desk, &desk.process(lost).await, "unknown", "at = paused_until").await;
+    // A pause that ends before the order's own time changes nothing.
+    desk.sql(
+        "update provider_accounts set paused_until = clock_timestamp() + interval '5 seconds'",
+    )
+    .await;
+    is_told(&desk, &desk.process(lost).await, "unknown", "at = o.due_at and at > paused_until")
+        .await;
+    // Nobody drives here: due since its payment, and yet no time that is over.
+    desk.sql("update provider_accounts set paused_until = clock_timestamp() - interval '1 hour'")
+        .await;
+    let asked_at = desk.text("select clock_timestamp()").await;
+    let answer = asked_without_an_engine(&desk, fresh).await;
+    let now = format!("o.due_at < '{asked_at}' and at between '{asked_at}' and clock_timestamp()");
+    is_told(&desk, &answer, "waiting", &now).await;
+    assert_eq!((creates(&desk, lost), creates(&desk, fresh)), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ended_lease_is_an_unknown_outcome_and_no_work_in_progress() {
+    let desk = Desk::open().await;
+    let id = desk.paid("1").await;
+    // No engine is left that would take it over.
+    desk.stop();
+    let end = Instant::now() + Duration::from_secs(25);
+    while desk.text("select count(*) from workers where stopped_at is null").await != "0" {
+        assert!(Instant::now() < end, "the engine does not stop");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    desk.sql(&format!(
+        "select c.* from lock_due_orders('zinc_v1', 1, '{id}') as o cross join lateral
+           commit_intents('zinc_v1', 'gone', gen_random_uuid(), 2000, 500, 82800000, array[o.id],
+             array[o.version], array[1], array[gen_random_uuid()], array[gen_random_uuid()::text],
+             array['{{}}'::bytea], array[sha256('{{}}')],
+             (select p.account_mark from provider_accounts as p where p.provider = 'zinc_v1')) as c"
+    ))
+    .await;
+    let leased = asked_without_an_engine(&desk, id).await;
+    assert_eq!(
+        (leased.status, &leased.body["result"]),
+        (200, &json!("in_progress")),
+        "{}",
+        leased.text
+    );
+    while desk
+        .text("select bool_and(lease_expires_at <= clock_timestamp()) from order_attempts")
+        .await
+        != "true"
+    {
+        assert!(Instant::now() < end, "the lease does not end");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let ended = asked_without_an_engine(&desk, id).await;
+    // When recovery would have the same request repeated: the provider's bound after the call.
+    let next = "at = a.call_deadline_at + interval '1 minute' and at > clock_timestamp()";
+    is_told(&desk, &ended, "unknown", next).await;
+    assert!(ended.body["message"].as_str().unwrap().contains("lease has ended"), "{}", ended.text);
+    desk.sql("update settings set value = '100' where name = 'processing_bound_ms'").await;
+    let asked_at = desk.text("select clock_timestamp()").await;
+    let over = asked_without_an_engine(&desk, id).await;
+    is_told(&desk, &over, "unknown", &format!("at between '{asked_at}' and clock_timestamp()"))
+        .await;
+    assert_eq!(desk.status(id).await, "submitting", "asking changes nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,7 @@ pub fn program() -> Command {
         "ORDERS_LEASE_MS",
         "ORDERS_WORKER",
         "ZINC_TOKEN",
+        "ZINC_SAME_ACCOUNT",
         "ZINC_URL",
         "STRIPE_KEY",
         "STRIPE_URL",

@@ -89,6 +89,24 @@ async fn an_order_whose_rows_stand_apart_is_not_placed_in_part() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_order_with_a_broken_row_apart_is_not_placed_in_part_and_counts_once() {
+    let desk = Desk::fresh().await;
+    let good = ["t1", "t2", "t3"].map(|number| row(number, "6"));
+    let short = good[0].rsplit_once(',').unwrap().0;
+    let path =
+        desk.file("orders.csv", &format!("{HEADER}{}{}{short}\n{}", good[0], good[1], good[2]));
+    let said =
+        desk.types(&["import", text(&path), "--format", "csv", "--json"]).await.ends(3).json();
+    assert_eq!((&said["new"], &said["rejected"]), (&json!(2), &json!(1)));
+    let rejects = rejects(Path::new(said["rejects_file"].as_str().unwrap()));
+    let lines: Vec<_> = rejects.iter().map(|reject| reject["line"].clone()).collect();
+    assert_eq!(lines, [json!(2), json!(4), json!(4)]);
+    assert!(rejects.iter().all(|reject| reject["order_number"] == "t1"), "{rejects:?}");
+    desk.types(&["orders", "show", "t1"]).await.ends(1);
+    desk.types(&["orders", "show", "t3"]).await.ends(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_real_invoices_are_placed_once_and_their_rejects_are_counted() {
     let desk = Desk::fresh().await;
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/online-retail");

@@ -9,6 +9,7 @@ mod import;
 mod installed;
 mod migrate;
 mod orders;
+mod sandbox;
 mod serve;
 mod up;
 mod verify;

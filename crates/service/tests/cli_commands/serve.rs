@@ -79,7 +79,8 @@ async fn a_server_without_loops_buys_an_order_when_it_is_asked_to() {
         (&json!("submitted"), &json!("submitted_to_zinc"))
     );
     assert_eq!(sandbox.world.zinc.summary().live_purchases, 1);
-    server.stop().await.ends(0);
+    let said = server.stop().await.ends(0);
+    assert!(said.err.contains("the engine stopped; every answer is recorded"), "{}", said.err);
     sandbox.stop().await;
 }
 

@@ -144,6 +144,22 @@ async fn the_next_up_goes_on_and_a_second_one_beside_it_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_next_up_goes_on_after_a_kill_though_its_sandbox_has_another_address() {
+    let folder = Folder::new();
+    let mut up = Up::start(&folder.0, &["--with-invoices"]).await;
+    let end = Instant::now() + Duration::from_mins(1);
+    // Some are with the provider, whose answer nobody will record.
+    while !types(&folder.0, &["orders", "list", "--status", "submitting"]).await.out.contains("GBP")
+    {
+        assert!(Instant::now() < end, "nothing is being submitted");
+    }
+    up.child.kill().await.unwrap();
+    let next = Up::start(&folder.0, &[]).await;
+    assert_ne!(next.after("sandbox"), up.after("sandbox"), "the sandbox has another address");
+    next.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shop_of_the_sandbox_and_a_real_provider_never_meet() {
     let sandbox = Folder::new();
     Up::start(&sandbox.0, &[]).await.stop().await;

@@ -9,7 +9,7 @@ use orders_gateway::http::{Base, BootClock, Client, SystemBootClock};
 use orders_gateway::provider::Provider;
 use orders_gateway::{stripe, zinc_v1};
 use orders_service::engine::chance::Chance;
-use orders_service::engine::{CannotStart, Engine, Options, Parts};
+use orders_service::engine::{CannotStart, Engine, Options, Parts, Stopped};
 use orders_store::Store;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -45,6 +45,7 @@ impl Default for Setup {
                 live_mode: false,
                 // So that what is repeated is not found first; the look-up has tests of its own.
                 look_up_every: Duration::from_hours(1),
+                same_account: false,
             },
             gate: Arc::new(Open),
             clock: Arc::new(SystemBootClock),
@@ -61,6 +62,13 @@ impl Setup {
         Self { gate, ..Self::default() }
     }
 
+    /// Started with the word of a person that the account is the former one.
+    pub fn same_account() -> Self {
+        let mut setup = Self::default();
+        setup.options.same_account = true;
+        setup
+    }
+
     /// With so many calls at once, and as many orders of a claim.
     pub fn in_flight(count: usize) -> Self {
         let mut setup = Self::default();
@@ -75,7 +83,7 @@ pub struct Worker {
     /// The engine.
     pub engine: Arc<Engine>,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinHandle<Stopped>,
 }
 
 impl Worker {
@@ -93,7 +101,8 @@ impl Worker {
     pub async fn stop(self) -> Duration {
         let begun = Instant::now();
         self.stop.cancel();
-        self.task.await.expect("an engine that stops");
+        // What stays leased is each test's own question.
+        let _ = self.task.await.expect("an engine that stops");
         begun.elapsed()
     }
 
@@ -144,7 +153,12 @@ impl Shop {
 
     /// Runs an engine until every order has ended, and stops it.
     pub async fn finish(&self) {
-        let worker = self.worker(Setup::default()).await;
+        self.finish_with(Setup::default()).await;
+    }
+
+    /// Runs this engine until every order has ended, and stops it.
+    pub async fn finish_with(&self, setup: Setup) {
+        let worker = self.worker(setup).await;
         self.until_ended().await;
         worker.stop().await;
     }

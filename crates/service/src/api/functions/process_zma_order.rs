@@ -28,6 +28,8 @@ const MARGIN: Duration = Duration::from_secs(8);
 /// How often a claim is tried while nobody is seen to have the order.
 const TURNS_MAX: u32 = 5;
 const BETWEEN_TURNS: Duration = Duration::from_millis(60);
+/// Whose pause an order without an attempt waits for: there is one provider.
+const PROVIDER: &str = "zinc_v1";
 
 /// Drives the order and says what became of it.
 pub(crate) async fn post(
@@ -42,7 +44,7 @@ pub(crate) async fn post(
             None => false,
         };
         // The row is the truth, whoever moved it.
-        let found = read::order_by_id(&shared.store, order).await?.ok_or_else(no_order)?;
+        let found = read::standing(&shared.store, order, PROVIDER).await?.ok_or_else(no_order)?;
         // Pending, and yet not to be had: another worker may be about to commit his claim.
         let undecided = !driven && found["status"] == "pending" && found["hold_reason"].is_null();
         if !undecided || turn == TURNS_MAX || shared.engine.is_none() {
@@ -127,34 +129,30 @@ fn describe(order: Uuid, found: &Value, driven: bool) -> Result<Response, Fault>
             "the order is held: nothing new is sent for it",
             "Release the hold when its reason is gone.",
         ),
-        _ => match lease_end(found) {
-            Some(end) => told(
-                StatusCode::OK,
-                json!({"success": false, "result": "in_progress", "retry_at": end,
-                       "message": "another worker is submitting this order; ask again for the result"}),
-            ),
-            None => told(StatusCode::ACCEPTED, waiting(&status, found)),
-        },
+        _ if found["lease"] == "alive" => told(
+            StatusCode::OK,
+            json!({"success": false, "result": "in_progress", "retry_at": found["retry_at"],
+                   "message": "another worker is submitting this order; ask again for the result"}),
+        ),
+        _ => told(StatusCode::ACCEPTED, waiting(&status, found)),
     }
 }
 
 /// An order that is due now or later: its outcome is unknown, or nothing was sent.
 fn waiting(status: &str, found: &Value) -> Value {
-    let (result, message) = if status == "submitting" {
-        (
+    let (result, message) = match status {
+        "submitting" if found["lease"] == "ended" => (
+            "unknown",
+            "the lease has ended under which this order was submitted, and the provider may have it; \
+             an engine takes it over",
+        ),
+        "submitting" => (
             "unknown",
             "the provider may have this order; the same request is repeated under the same key",
-        )
-    } else {
-        ("waiting", "the provider does not have this order yet; it will be tried again")
+        ),
+        _ => ("waiting", "the provider does not have this order yet; it will be tried again"),
     };
-    json!({"success": false, "result": result, "retry_at": found["due_at"], "message": message})
-}
-
-/// When the lease of the attempt that is under way ends.
-fn lease_end(found: &Value) -> Option<&Value> {
-    let open = found["attempts"].as_array()?.iter().find(|one| one["settled_at"].is_null())?;
-    Some(&open["lease_expires_at"]).filter(|end| !end.is_null())
+    json!({"success": false, "result": result, "retry_at": found["retry_at"], "message": message})
 }
 
 fn joined(base: &Value, more: Value) -> Value {
@@ -191,12 +189,10 @@ mod tests {
         }
         for held in ["pending", "submitting"] {
             assert_eq!(status(&json!({"status": held, "hold_reason": "operator"})), 409);
-            assert_eq!(status(&json!({"status": held, "hold_reason": null, "attempts": []})), 202);
+            assert_eq!(status(&json!({"status": held, "hold_reason": null, "lease": "none"})), 202);
         }
-        let leased = json!({"status": "submitting", "attempts": [
-            {"settled_at": "2026-01-01T00:00:00Z", "lease_expires_at": null},
-            {"settled_at": null, "lease_expires_at": "2026-01-01T00:00:00Z"}]});
-        assert_eq!(status(&leased), 200);
+        assert_eq!(status(&json!({"status": "submitting", "lease": "alive"})), 200);
+        assert_eq!(status(&json!({"status": "submitting", "lease": "ended"})), 202);
     }
 
     #[test]

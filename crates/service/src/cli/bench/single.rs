@@ -76,6 +76,7 @@ async fn seed_ours(database: &Database, orders: usize) -> anyhow::Result<()> {
     bench::pay(store).await?;
     let options = ClaimOptions {
         provider: "zinc_v1".into(),
+        account: None,
         worker: "bench".into(),
         token: Uuid::from_u128(1),
         lease: Duration::from_secs(90),

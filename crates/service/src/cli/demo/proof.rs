@@ -223,7 +223,7 @@ mod tests {
                 proof
                     .ledger
                     .duplicates
-                    .push(Duplicate { order_id: "an order".into(), request_ids: Vec::new() })
+                    .push(Duplicate { order_id: "an order".into(), request_ids: Vec::new() });
             },
             |proof| proof.ledger.violations = 1,
             |proof| proof.ledger.overlapping_purchases = 1,

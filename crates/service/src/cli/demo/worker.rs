@@ -29,7 +29,7 @@ impl Worker {
             }
         }
         let child = command
-            .args(["work", "--until-eof"])
+            .args(["work", "--until-eof", "--own-sandbox"])
             .env("DATABASE_URL", database)
             .env("ZINC_URL", format!("{}/v1", partners.base_url()))
             .env("ZINC_TOKEN", TOKEN)

@@ -34,6 +34,8 @@ pub fn turn_to(arguments: &mut PartnerArgs, running: &Running) {
         zinc_url: format!("{base}/v1"),
         zinc_token: Some(zinc::Settings::default().token),
         zinc_retailers: Retailer::ALL.map(|one| one.name().to_owned()).into(),
+        same_account: false,
+        own_sandbox: true,
         stripe_url: format!("{base}/v1"),
         stripe_key: Some(stripe::Settings::default().secret_key),
         live: false,

@@ -123,7 +123,8 @@ fn what_is_no_object_is_no_order() {
     let fields = order("B").as_object().unwrap().values().cloned().collect::<Vec<_>>();
     for other in [json!(fields), json!([]), json!([order("B")]), json!("B"), json!(7), json!(null)]
     {
-        assert_eq!(between(other.to_string()), ["line 2: the line must be one JSON object"]);
+        let reason = "line 2, column 1: the line must be one JSON object";
+        assert_eq!(between(other.to_string()), [reason]);
     }
     let said = between(changed("/recipient", json!(["Ada", "Miller", "12 Elm Street"])));
     assert_eq!(said, ["line 2, column recipient, order B: recipient must be an object"]);

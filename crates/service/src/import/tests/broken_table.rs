@@ -93,6 +93,38 @@ fn a_bad_number_is_named_by_line_and_column() {
 }
 
 #[test]
+fn a_reason_about_money_speaks_as_the_columns_do() {
+    let most = "10000000.00";
+    let sum = "must be at least the sum of the lines (5.10) and at most 10000000.00";
+    let cap = "price_cap must be between 0.01 and";
+    for (changes, reason) in [
+        (&[("total", "3")][..], format!("4 (total), order B: total {sum}")),
+        (
+            &[("unit_price", "0")],
+            format!("17 (unit_price), order B: unit_price must be between 0.01 and {most}"),
+        ),
+        (
+            &[("unit_price", "9000000"), ("quantity", "2")],
+            format!(
+                "17 (unit_price), order B: unit_price times quantity must sum to at most {most} over the lines of the order"
+            ),
+        ),
+        (
+            &[("gift_message", "9")],
+            format!("5 (price_cap), order B: {cap} the sum of the lines (5.10)"),
+        ),
+        (&[("gift_message", "9"), ("total", "6")], format!("5 (price_cap), order B: {cap} total")),
+    ] {
+        let header = HEADER.replace("gift_message", "price_cap");
+        let file = format!("{header}\n{}\n", row("B", changes));
+        let entries = entries(Format::Csv, file.as_bytes(), Options::default());
+        assert_eq!(said(&entries), [format!("line 2, column {reason}")]);
+    }
+    // Who writes the sum as it is told pays the sum.
+    assert_eq!(orders(&read_rows(&[row("B", &[("total", "5.10")])]))[0].total_minor, 510);
+}
+
+#[test]
 fn every_broken_cell_of_an_order_is_reported_at_once() {
     let changes = [
         ("currency", "USD"),

@@ -4,6 +4,7 @@ mod broken_json;
 mod broken_table;
 mod options;
 mod real_file;
+mod torn_orders;
 
 use super::*;
 use std::fs;

@@ -120,3 +120,18 @@ fn every_format_is_found_by_its_name() {
     }
     assert_eq!(Format::parse("xlsx"), None);
 }
+
+#[test]
+fn a_reason_about_an_invoices_money_speaks_as_its_price_column_does() {
+    let header = "invoice_no,stock_code,description,quantity,unit_price_gbp,customer_id";
+    let file = format!("{header}\n1,A,x,2,9000000.00,\n2,A,x,1,10000000.01,\n3,A,x,1,1.00,\n");
+    let found = entries(Format::OnlineRetail, file.as_bytes(), retail());
+    assert_eq!(numbers(&found), ["3"]);
+    let place = |line, number| format!("line {line}, column 5 (unit_price_gbp), order {number}");
+    let sum = "must sum to at most 10000000.00 over the lines of the order";
+    let reasons = [
+        format!("{}: unit_price_gbp times quantity {sum}", place(2, 1)),
+        format!("{}: unit_price_gbp is larger than 10000000.00", place(3, 2)),
+    ];
+    assert_eq!(said(&found), reasons);
+}
