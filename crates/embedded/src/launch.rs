@@ -158,11 +158,24 @@ mod tests {
         Account::choose(Path::new("/nonexistent")).unwrap()
     }
 
+    /// Something that runs for long and heeds its signals, also where these tests were started in the
+    /// background of a script, whose children ignore SIGINT.
+    fn sleeping() -> Command {
+        let mut sleeping = command(Path::new("/usr/bin/env"), &account());
+        sleeping.args(["--default-signal=INT", "sleep", "600"]);
+        sleeping
+    }
+
+    fn wait_until_asleep(pid: u32) {
+        let name = || std::fs::read_to_string(format!("/proc/{pid}/comm")).ok();
+        let asleep = || name().filter(|name| name.trim() == "sleep");
+        assert!(wait::until(Duration::from_secs(10), asleep).is_some());
+    }
+
     #[test]
     fn a_child_is_in_a_process_group_of_its_own_and_dies_with_the_thread_that_keeps_it() {
-        let mut sleeping = command(Path::new("/bin/sleep"), &account());
-        sleeping.arg("600");
-        let mut keeper = Keeper::start(sleeping).unwrap();
+        let mut keeper = Keeper::start(sleeping()).unwrap();
+        wait_until_asleep(keeper.pid());
         let pid = Pid::from_raw(i32::try_from(keeper.pid()).unwrap()).unwrap();
         assert_eq!(rustix::process::getpgid(Some(pid)).unwrap(), pid);
         assert_eq!(keeper.exit_status(), None);
@@ -175,8 +188,9 @@ mod tests {
     #[test]
     fn the_signal_comes_when_only_the_thread_ends() {
         let child = thread::spawn(|| {
-            let mut sleeping = command(Path::new("/bin/sleep"), &account());
-            sleeping.arg("600").spawn().unwrap()
+            let child = sleeping().spawn().unwrap();
+            wait_until_asleep(child.id());
+            child
         });
         let mut child = child.join().unwrap();
         assert!(wait::until(Duration::from_secs(10), || child.try_wait().unwrap()).is_some());
