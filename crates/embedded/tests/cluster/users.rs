@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 
 use crate::support::{
     Holder, NOBODY, ask, is_root, kill, options, say_untested, sources, start, world,
@@ -9,15 +10,20 @@ use crate::support::{
 use orders_embedded::{Cluster, Error, Source, default_data_dir};
 use rustix::process::Signal;
 
+fn folder_of_an_ordinary_user(world: &Path) -> PathBuf {
+    let data_dir = world.join("data");
+    fs::create_dir(&data_dir).unwrap();
+    if is_root() {
+        chown(&data_dir, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    data_dir
+}
+
 #[test]
 fn an_ordinary_user_runs_a_cluster_in_a_folder_of_his_own() {
     for source in sources() {
         let world = world();
-        let data_dir = world.path().join("data");
-        fs::create_dir(&data_dir).unwrap();
-        if is_root() {
-            chown(&data_dir, Some(NOBODY), Some(NOBODY)).unwrap();
-        }
+        let data_dir = folder_of_an_ordinary_user(world.path());
         let holder = Holder::start_as_ordinary_user(&data_dir, &source);
         assert_eq!(holder.ask("select 1"), ["1"]);
         let owner = fs::metadata(&data_dir).unwrap().uid();
@@ -31,11 +37,7 @@ fn an_ordinary_user_runs_a_cluster_in_a_folder_of_his_own() {
 fn an_ordinary_user_goes_on_after_program_and_server_were_killed() {
     for source in sources() {
         let world = world();
-        let data_dir = world.path().join("data");
-        fs::create_dir(&data_dir).unwrap();
-        if is_root() {
-            chown(&data_dir, Some(NOBODY), Some(NOBODY)).unwrap();
-        }
+        let data_dir = folder_of_an_ordinary_user(world.path());
         let mut holder = Holder::start_as_ordinary_user(&data_dir, &source);
         holder.ask("create table kept (n int); insert into kept values (7)");
         holder.kill();
