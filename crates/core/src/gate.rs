@@ -19,19 +19,25 @@ pub enum Point {
     AnswerRecorded,
     /// C15: a read or look-up is about to be sent.
     LookupStarted,
+    /// C17: the call of a movement of money is committed, nothing is sent.
+    MoveCommitted,
+    /// C18: the answer about a movement of money is read, not recorded.
+    MoveAnswered,
     /// C21: recovery is about to mark attempts whose lease has ended.
     RecoveryStarted,
 }
 
 impl Point {
     /// Every point, in the order of an order's life.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::OrdersLocked,
         Self::IntentCommitted,
         Self::RequestStarted,
         Self::AnswerRead,
         Self::AnswerRecorded,
         Self::LookupStarted,
+        Self::MoveCommitted,
+        Self::MoveAnswered,
         Self::RecoveryStarted,
     ];
 
@@ -44,6 +50,8 @@ impl Point {
             Self::AnswerRead => "answer-read",
             Self::AnswerRecorded => "answer-recorded",
             Self::LookupStarted => "lookup-started",
+            Self::MoveCommitted => "move-committed",
+            Self::MoveAnswered => "move-answered",
             Self::RecoveryStarted => "recovery-started",
         }
     }

@@ -6,7 +6,8 @@
 //!
 //! Reading order: [`state`] (the statuses and their edges), [`event`] (what a history is made of),
 //! [`order`] (what a caller may place), [`attempt`] and [`outcome`] (one intended purchase and what
-//! we know of it), [`lease`] and [`retry`] (time), [`plan`] (what to do next).
+//! we know of it), [`lease`] and [`retry`] (time), [`plan`] (what to do next), [`money_move`] (the same
+//! for money).
 
 pub mod attempt;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod gate;
 pub mod id;
 pub mod lease;
 pub mod money;
+pub mod money_move;
 pub mod order;
 pub mod outcome;
 pub mod payment;

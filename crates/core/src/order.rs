@@ -94,6 +94,17 @@ pub enum ShippingMethod {
     Free,
 }
 
+/// When reserved money is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureWhen {
+    /// Before the purchase: a purchase that fails is refunded.
+    BeforePurchase,
+    /// After the provider took the order: a purchase that fails costs nobody anything, and one whose
+    /// money cannot be captured any more is the shop's loss.
+    AfterPurchase,
+}
+
 /// One line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +151,9 @@ pub struct NewOrder {
     /// The Stripe PaymentIntent that pays for it, when there is one already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_intent: Option<String>,
+    /// When reserved money is taken; the shop's setting when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture_when: Option<CaptureWhen>,
 }
 
 /// A field that breaks a rule.
@@ -334,6 +348,7 @@ mod tests {
                 instructions: String::new(),
             },
             payment_intent: Some("pi_3Abc".into()),
+            capture_when: None,
         }
     }
 

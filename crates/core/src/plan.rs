@@ -1,6 +1,6 @@
 //! What to do next: pure decisions from facts, in the engine's three moments.
 //!
-//! Promise: no answer but a settled refusal leads to a new key, and nothing here leads to a refund.
+//! Promise: no answer but a settled refusal leads to a new key, or to the end at which money goes back.
 //! [`before_send`] decides what a locked order may send, [`after_answer`] what an answer means for
 //! it, [`reading::after_reading`] what the provider's later word means. The database refuses, on its own,
 //! what must never follow. // G5, G6, G7
@@ -289,15 +289,17 @@ pub(crate) fn ending(refusal: &Refusal, generation: u32, limits: &Limits, chance
             pause: Some(Pause::as_asked(limits.account_pause)),
             ..again
         },
-        // The customer's money is here and nothing will be bought: a person refunds (ruling 39), or
-        // somebody mends the program.
-        _ => review(refusal.wrong_fields.as_deref().map_or_else(
-            || "refund_owed".to_owned(),
-            |fields| match fields.join(", ") {
-                named if named.is_empty() => "request_invalid".to_owned(),
-                named => format!("request_invalid: {named}").chars().take(100).collect(),
-            },
-        )),
+        // The provider calls our request itself wrong: somebody mends the program.
+        _ if refusal.wrong_fields.is_some() => {
+            let named = refusal.wrong_fields.as_deref().unwrap_or_default().join(", ");
+            review(if named.is_empty() {
+                "request_invalid".to_owned()
+            } else {
+                format!("request_invalid: {named}").chars().take(100).collect()
+            })
+        }
+        // Nothing will ever be bought: the order ends, and its money goes back.
+        _ => Ending { after: Status::Failed, delay: Duration::ZERO, ..again },
     }
 }
 

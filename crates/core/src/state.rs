@@ -99,7 +99,7 @@ const fn edge(before: Status, after: Status, meaning: &'static str) -> Edge {
 }
 
 /// Every edge there is.
-pub const EDGES: [Edge; 26] = {
+pub const EDGES: [Edge; 29] = {
     use Status::{
         Cancelled, Completed, Failed, NeedsReview, Pending, Processing, SubmittedToZinc, Submitting,
     };
@@ -116,17 +116,24 @@ pub const EDGES: [Edge; 26] = {
             "nothing sent, certainly; or refused, settled, a new key follows",
         ),
         edge(Submitting, NeedsReview, "a person must decide"),
-        edge(Submitting, Failed, "refused and settled, no money to return"),
+        edge(Submitting, Failed, "refused for good and settled; its money goes back"),
+        edge(Submitting, Cancelled, "refused and settled, and somebody had asked to cancel"),
         edge(Submitting, Completed, "bought, by a person's word"),
         edge(SubmittedToZinc, Processing, "the retailer took the order"),
         edge(SubmittedToZinc, Pending, "ended without a purchase, settled, a new key follows"),
         edge(SubmittedToZinc, NeedsReview, "a person must decide"),
-        edge(SubmittedToZinc, Failed, "ended without a purchase, settled, no money to return"),
+        edge(SubmittedToZinc, Failed, "ended without a purchase, settled; its money goes back"),
+        edge(
+            SubmittedToZinc,
+            Cancelled,
+            "ended without a purchase, and somebody had asked to cancel",
+        ),
         edge(SubmittedToZinc, Completed, "finished, by a person's word"),
         edge(Processing, Completed, "delivered"),
         edge(Processing, Pending, "cancelled by the retailer, settled, a new key follows"),
         edge(Processing, NeedsReview, "a person must decide"),
-        edge(Processing, Failed, "cancelled by the retailer, settled, no money to return"),
+        edge(Processing, Failed, "cancelled by the retailer, settled; its money goes back"),
+        edge(Processing, Cancelled, "cancelled by the retailer, and somebody had asked to cancel"),
         edge(NeedsReview, Pending, "a person allows a new attempt; the last one is settled"),
         edge(NeedsReview, Submitting, "a person asks for the same key again"),
         edge(NeedsReview, SubmittedToZinc, "evidence of acceptance arrived"),
@@ -136,6 +143,28 @@ pub const EDGES: [Edge; 26] = {
         edge(NeedsReview, Failed, "ended by a person, refused for good"),
     ]
 };
+
+/// The reasons to hold an order, in the order of the database's list.
+pub const HOLDS: [&str; 18] = [
+    "awaiting_payment",
+    "awaiting_funds",
+    "disputed",
+    "scheduled",
+    "operator",
+    "restored",
+    "cancel_requested",
+    "wrong_mode",
+    "wrong_order",
+    "wrong_currency",
+    "wrong_amount",
+    "payment_canceled",
+    "payment_undone",
+    "authorisation_ending",
+    "payment_refunded",
+    "payment_disputed",
+    "payment_in_review",
+    "fraud_warning",
+];
 
 /// Whether the change is permitted.
 pub fn is_edge(before: Option<Status>, after: Status) -> bool {

@@ -82,6 +82,8 @@ pub(crate) struct Call<'a> {
 /// A whole answer. Its `Debug` output shows no content.
 pub(crate) struct Exchange {
     pub(crate) status: u16,
+    /// All of them; an adapter looks for those of its provider.
+    pub(crate) headers: HeaderMap,
     /// How long the server asked us to wait.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Bytes,

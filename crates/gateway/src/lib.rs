@@ -6,7 +6,7 @@
 //! address and no text of a provider gets into an error or a `Debug` output. // G5, G36
 //!
 //! Reading order: [`provider`] (the seam that the engine sees), [`zinc_v1`] (the adapter: request,
-//! classification, client), [`stripe`] (payment facts), [`http`] (the client under both).
+//! classification, client), [`stripe`] (payments, money, messages), [`http`] (the client under both).
 
 pub mod http;
 pub mod provider;

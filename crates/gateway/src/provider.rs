@@ -13,7 +13,7 @@ use orders_core::attempt::Purchase;
 use orders_core::gate::Gate;
 use orders_core::id::ShopSecret;
 use orders_core::order::Retailer;
-use orders_core::outcome::{Answer, Listing, Reading};
+use orders_core::outcome::{Answer, Doubt, Listing, Reading};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -72,6 +72,52 @@ pub struct ListPage {
     /// How many entries the page had in all: what the next page has to skip.
     pub entries: u32,
     /// Whether the page was full. The listing alone cannot say so: it leaves out foreign entries.
+    pub more: bool,
+}
+
+/// An entry of the list, for comparing books: with or without notes of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedPurchase {
+    /// The provider's id of the request.
+    pub request_id: String,
+    /// Our order and our attempt, if the entry carries notes of ours.
+    pub notes: Option<(Uuid, Uuid)>,
+    /// What became of it; nothing where the entry does not say so, or where only a person may tell.
+    pub outcome: Option<ListedOutcome>,
+    /// When the first of the retailer's orders was placed, if the entry says so.
+    pub placed_at: Option<Timestamp>,
+}
+
+/// What became of a listed request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListedOutcome {
+    /// It was bought.
+    Bought,
+    /// It ended, and certainly nothing was bought.
+    Failed,
+    /// It has not ended.
+    Working,
+}
+
+impl ListedOutcome {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bought => "bought",
+            Self::Failed => "failed",
+            Self::Working => "working",
+        }
+    }
+}
+
+/// One page of the list, for comparing books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PurchasePage {
+    /// The entries that name their request.
+    pub purchases: Vec<ListedPurchase>,
+    /// How many entries the page had in all: what the next page has to skip.
+    pub entries: u32,
+    /// Whether the page was full.
     pub more: bool,
 }
 
@@ -154,6 +200,12 @@ impl Provider {
     pub async fn list(&self, window: Window, page: Page) -> ListPage {
         match self {
             Self::ZincV1(zinc) => zinc.list(window, page).await,
+        }
+    }
+    /// One page of all requests that the provider knows, whoever made them.
+    pub async fn list_purchases(&self, window: Window, page: Page) -> Result<PurchasePage, Doubt> {
+        match self {
+            Self::ZincV1(zinc) => zinc.list_purchases(window, page).await,
         }
     }
 }

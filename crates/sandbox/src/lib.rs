@@ -9,8 +9,8 @@
 //!   worst thing that the contract allows: equal keys in flight are bought twice, errors are
 //!   stored under the key, keys are forgotten, unfinished requests are missing from the list.
 //! - **The same seed, the same faults.** A fault is drawn from (seed, key, n-th call of that key),
-//!   never from timing. Two exceptions are stated where they stand: outages hit calls by their
-//!   count, and injected faults hit the next call.
+//!   never from timing. Three exceptions are stated where they stand: outages hit calls by their
+//!   count, limits the calls of a second, and injected faults the next call.
 //! - **Bounded.** After `faults_per_key_max` bad answers a key is served well, so that a correct
 //!   client always finishes.
 //!
@@ -29,12 +29,14 @@
 //! # }
 //! ```
 
+mod admin;
 mod chance;
 mod clock;
 mod digest;
 mod ledger;
 mod reply;
 mod serve;
+mod spelling;
 /// The fake payment provider.
 pub mod stripe;
 mod tap;
@@ -45,7 +47,7 @@ pub mod zinc;
 pub use clock::{Clock, ManualClock, RealClock, Sleep};
 pub use digest::Digest;
 pub use ledger::Line;
-pub use stripe::Stripe;
+pub use stripe::{Stripe, StripeFault, StripeFaults};
 pub use world::{Options, Running, World};
 pub use zinc::{Fault, Faults, Zinc};
 
@@ -76,6 +78,9 @@ pub enum Error {
     /// The listener given is reachable from other machines.
     #[error("the sandbox listens on the loopback address only, not on {0}")]
     NotLoopback(std::net::SocketAddr),
+    /// Events would be sent off the machine, or nowhere.
+    #[error("events are sent to http://127.0.0.1:PORT/path only, not to {0:?}")]
+    Webhook(String),
     /// The description of the faults makes no sense.
     #[error("faults: {0}")]
     Faults(String),

@@ -1,10 +1,12 @@
 //! What a fake answers, and how the answer travels: whole, cut, twice, or not at all.
 
+use crate::clock::{Clock, Sleep};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 /// How an answer reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub(crate) enum Delivery {
     Reset,
     /// The whole answer, and the same bytes once more.
     Twice,
+    /// One byte a second.
+    Trickle,
 }
 
 /// An answer before it is sent.
@@ -34,6 +38,10 @@ pub(crate) struct Reply {
     pub(crate) replayed: bool,
     /// The seconds that the client is asked to wait, if it is.
     pub(crate) retry_after_s: Option<u32>,
+    /// Stripe's word on whether to repeat the call, if it says one.
+    pub(crate) should_retry: Option<bool>,
+    /// Stripe's id of the call.
+    pub(crate) request_id: Option<String>,
     /// Not to be sent before this time; 0 is at once.
     pub(crate) not_before_ms: i64,
     /// How it travels.
@@ -49,6 +57,8 @@ impl Reply {
             content_type: "application/json",
             replayed: false,
             retry_after_s: None,
+            should_retry: None,
+            request_id: None,
             not_before_ms: 0,
             delivery: Delivery::Whole,
         }
@@ -92,11 +102,31 @@ pub(crate) struct Content {
 
 enum Cut {
     No,
+    Trickle(Trickle),
     BeforeHalf,
     /// Half is handed over and must reach the wire first: the body stays silent for one turn, which
     /// makes hyper flush.
     Flushing,
     Due,
+}
+
+/// A pace of one byte a second, by the world's clock.
+struct Trickle {
+    clock: Arc<dyn Clock>,
+    wait: Option<Sleep<'static>>,
+}
+
+impl Trickle {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let wait = self.wait.get_or_insert_with(|| {
+            let clock = Arc::clone(&self.clock);
+            let at_ms = clock.now_ms() + 1000;
+            Box::pin(async move { clock.sleep_until(at_ms).await })
+        });
+        ready!(wait.as_mut().poll(cx));
+        self.wait = None;
+        Poll::Ready(())
+    }
 }
 
 impl Content {
@@ -105,6 +135,11 @@ impl Content {
         let length = u64::try_from(body.len()).unwrap_or(0);
         let cut = if cut { Cut::BeforeHalf } else { Cut::No };
         Self { rest: (!body.is_empty()).then_some(body), length, cut }
+    }
+
+    /// The whole body, one byte a second.
+    pub(crate) fn trickle(body: Bytes, clock: Arc<dyn Clock>) -> Self {
+        Self { cut: Cut::Trickle(Trickle { clock, wait: None }), ..Self::new(body, false) }
     }
 }
 
@@ -116,8 +151,17 @@ impl Body for Content {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Severed>>> {
+        if let Cut::Trickle(trickle) = &mut self.cut {
+            ready!(trickle.poll_next(cx));
+            let Some(mut rest) = self.rest.take() else { return Poll::Ready(None) };
+            let byte = rest.split_to(1);
+            self.rest = (!rest.is_empty()).then_some(rest);
+            return Poll::Ready(Some(Ok(Frame::data(byte))));
+        }
         match self.cut {
-            Cut::No => Poll::Ready(self.rest.take().map(|rest| Ok(Frame::data(rest)))),
+            Cut::No | Cut::Trickle(_) => {
+                Poll::Ready(self.rest.take().map(|rest| Ok(Frame::data(rest))))
+            }
             Cut::BeforeHalf => {
                 self.cut = Cut::Flushing;
                 let half = self.rest.take().map(|rest| rest.slice(..rest.len() / 2));
@@ -133,7 +177,7 @@ impl Body for Content {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.cut, Cut::No) && self.rest.is_none()
+        matches!(self.cut, Cut::No | Cut::Trickle(_)) && self.rest.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

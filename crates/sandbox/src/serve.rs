@@ -1,22 +1,46 @@
-//! The server: one port, three doors. `/v1/orders` is Zinc, `/v1/payment_intents` is Stripe,
-//! `/_sandbox` is for those who run the test:
+//! The server: one port, three doors. `/v1/orders` is Zinc; `/v1/payment_intents`, `charges`,
+//! `refunds`, `disputes`, `reviews`, `radar`, `checkout` and `events` are Stripe; `/_sandbox` is
+//! for those who run the test:
 //!
 //! - `GET /_sandbox/zinc/ledger?after=SEQ` and `GET /_sandbox/stripe/ledger?after=SEQ`: JSON lines;
-//! - `GET /_sandbox/zinc/summary`: what the oracle says;
+//! - `GET /_sandbox/zinc/summary` and `GET /_sandbox/stripe/summary`: what the oracles say;
 //! - `POST /_sandbox/zinc/never_bought` `["order", ...]`: those of them that were not bought;
 //! - `GET` and `POST /_sandbox/zinc/faults`: the faults, as JSON; what is left out is none;
 //! - `POST /_sandbox/zinc/outage` `{"on": true}`;
 //! - `POST /_sandbox/zinc/inject` `{"fault": "drop_answer"}` or `{"refusal": "internal_error"}`;
-//! - `POST /_sandbox/stripe/change` `{"id": "pi_...", "fact": {"refunded": 100}}`.
+//! - `POST /_sandbox/stripe/pay` `{"order_id": "...", "amount": 4200, "currency": "usd"}`, and so
+//!   `authorise` and `open_intent`: an intent's id;
+//! - `POST /_sandbox/stripe/approve` `"pi_..."` and `decline`: the customer's or the bank's word;
+//! - `POST /_sandbox/stripe/change` `{"id": "pi_...", "fact": {"refunded": 100}}`;
+//! - `POST /_sandbox/stripe/refund` `{"intent": "pi_...", "amount": 100}`, in the dashboard,
+//!   without notes and if need be without an amount: the refund's id;
+//! - `POST /_sandbox/stripe/next_refund` `"pending"`: how the next refund begins;
+//! - `POST /_sandbox/stripe/move_refund` `{"id": "re_...", "status": "failed"}`;
+//! - `POST /_sandbox/stripe/dispute` `{"intent": "pi_...", "status": "needs_response"}`: its id;
+//! - `POST /_sandbox/stripe/move_dispute` `{"id": "dp_...", "status": "won"}`;
+//! - `POST /_sandbox/stripe/review` `"pi_..."`: its id;
+//! - `POST /_sandbox/stripe/close_review` `{"id": "prv_...", "reason": "approved"}`;
+//! - `POST /_sandbox/stripe/warning` `"pi_..."`: the early fraud warning's id;
+//! - `POST /_sandbox/stripe/check_out` `"pi_..."`: the checkout session's id;
+//! - `GET` and `POST /_sandbox/stripe/faults`: as with Zinc;
+//! - `POST /_sandbox/stripe/inject` `{"fault": "drop_answer", "path_has": "/refunds"}`; the path
+//!   may be left out;
+//! - `POST /_sandbox/stripe/limits` `{"reads": 25, "writes": null}`: calls a second;
+//! - `POST /_sandbox/stripe/webhook` `{"url": "http://127.0.0.1:1/x", "secrets": ["whsec_..."]}`,
+//!   or without a URL: nothing is owed any more;
+//! - `POST /_sandbox/stripe/hold` `{"on": true}`: deliver only by hand;
+//! - `GET /_sandbox/stripe/owed`: the deliveries that are owed;
+//! - `POST /_sandbox/stripe/deliver` `[1, 0]`: by their places, in this order; what was answered.
 //!
 //! A handler decides at once and only then waits, so that a client who hangs up changes nothing of
-//! what was done. Waiting costs no thread.
+//! what was done; only `deliver` ends with its caller. Waiting costs no thread.
 
+use crate::admin;
+use crate::clock::Clock;
 use crate::reply::{Content, Delivery, Reply, Severed};
-use crate::stripe::{Fact, Headers};
+use crate::stripe::Headers;
 use crate::tap::{Tap, Wire};
 use crate::world::World;
-use crate::zinc::{Faults, Injected};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -27,8 +51,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -38,6 +60,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Where Stripe answers.
+const STRIPE: [&str; 8] = [
+    "/v1/payment_intents",
+    "/v1/charges",
+    "/v1/refunds",
+    "/v1/disputes",
+    "/v1/reviews",
+    "/v1/radar",
+    "/v1/checkout",
+    "/v1/events",
+];
 /// How long a kept connection may be idle before it is closed.
 const IDLE_MS_MAX: u64 = 30_000;
 /// How long calls under way may take when the world stops.
@@ -103,7 +136,7 @@ async fn answer(
         return Err(Severed);
     };
     let body = body.to_bytes();
-    let reply = route(&world, &head, &body);
+    let reply = route(&world, &head, &body).await;
     if reply.not_before_ms > world.clock.now_ms() {
         world.clock.sleep_until(reply.not_before_ms).await;
     }
@@ -111,15 +144,19 @@ async fn answer(
         Delivery::Never => return Err(Severed),
         Delivery::Reset => wire.reset.store(true, Ordering::Relaxed),
         Delivery::Twice => wire.twice.store(true, Ordering::Relaxed),
-        Delivery::Whole | Delivery::Cut => {}
+        Delivery::Whole | Delivery::Cut | Delivery::Trickle => {}
     }
-    Ok(response(reply))
+    Ok(response(reply, &world.clock))
 }
 
-fn response(reply: Reply) -> Response<Content> {
+fn response(reply: Reply, clock: &Arc<dyn Clock>) -> Response<Content> {
     let length = HeaderValue::from(reply.body.len());
     let cut = matches!(reply.delivery, Delivery::Cut | Delivery::Reset);
-    let mut response = Response::new(Content::new(reply.body, cut));
+    let content = match reply.delivery {
+        Delivery::Trickle => Content::trickle(reply.body, Arc::clone(clock)),
+        _ => Content::new(reply.body, cut),
+    };
+    let mut response = Response::new(content);
     *response.status_mut() =
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -131,21 +168,28 @@ fn response(reply: Reply) -> Response<Content> {
     if reply.replayed {
         headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
     }
+    if let Some(should_retry) = reply.should_retry {
+        let word = if should_retry { "true" } else { "false" };
+        headers.insert("stripe-should-retry", HeaderValue::from_static(word));
+    }
+    if let Some(Ok(id)) = reply.request_id.map(|id| HeaderValue::from_str(&id)) {
+        headers.insert("request-id", id);
+    }
     response
 }
 
-fn route(world: &World, head: &hyper::http::request::Parts, body: &Bytes) -> Reply {
+async fn route(world: &World, head: &hyper::http::request::Parts, body: &Bytes) -> Reply {
     let (method, path) = (head.method.as_str(), head.uri.path());
     let query = head.uri.query().unwrap_or_default();
     let authorization = text(&head.headers, AUTHORIZATION.as_str());
     if under(path, "/v1/orders") {
         world.zinc.handle(method, path, query, authorization, body)
-    } else if under(path, "/v1/payment_intents") {
+    } else if STRIPE.iter().any(|door| under(path, door)) {
         let idempotency_key = text(&head.headers, "idempotency-key");
         let headers = Headers { authorization, idempotency_key };
         world.stripe.handle(method, path, query, headers, body)
     } else {
-        admin(world, method, path, query, body)
+        admin::answer(world, method, path, query, body).await
     }
 }
 
@@ -155,62 +199,4 @@ fn under(path: &str, door: &str) -> bool {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-#[derive(Deserialize)]
-struct Outage {
-    on: bool,
-}
-
-#[derive(Deserialize)]
-struct Change {
-    id: String,
-    fact: Fact,
-}
-
-fn admin(world: &World, method: &str, path: &str, query: &str, body: &[u8]) -> Reply {
-    let zinc = &world.zinc;
-    let after = form_urlencoded::parse(query.as_bytes())
-        .find(|(name, _)| name == "after")
-        .and_then(|(_, value)| value.parse().ok())
-        .unwrap_or(0);
-    match (method, path) {
-        ("GET", "/_sandbox/zinc/ledger") => Reply::lines(zinc.ledger_text(after)),
-        ("GET", "/_sandbox/zinc/summary") => json(&zinc.summary()),
-        ("GET", "/_sandbox/zinc/faults") => json(&zinc.faults()),
-        ("POST", "/_sandbox/zinc/faults") => with(body, |faults: Faults| {
-            zinc.set_faults(faults).map(|()| true).map_err(|error| error.to_string())
-        }),
-        ("POST", "/_sandbox/zinc/outage") => with(body, |outage: Outage| {
-            zinc.set_outage(outage.on);
-            Ok(outage.on)
-        }),
-        ("POST", "/_sandbox/zinc/inject") => with(body, |next: Injected| {
-            zinc.inject(next);
-            Ok(true)
-        }),
-        ("POST", "/_sandbox/zinc/never_bought") => with(body, |orders: Vec<String>| {
-            Ok(zinc.never_bought(orders.iter().map(String::as_str)))
-        }),
-        ("GET", "/_sandbox/stripe/ledger") => Reply::lines(world.stripe.ledger_text(after)),
-        ("POST", "/_sandbox/stripe/change") => {
-            with(body, |change: Change| Ok(world.stripe.change(&change.id, change.fact)))
-        }
-        _ => Reply::json(404, "{\"error\":\"no such page\"}"),
-    }
-}
-
-fn json(value: &impl serde::Serialize) -> Reply {
-    serde_json::to_vec(value).map_or_else(|_| Reply::page(500), |body| Reply::json(200, body))
-}
-
-fn with<T: DeserializeOwned, A: serde::Serialize>(
-    body: &[u8],
-    act: impl FnOnce(T) -> Result<A, String>,
-) -> Reply {
-    let done = serde_json::from_slice(body).map_err(|error| error.to_string()).and_then(act);
-    match done {
-        Ok(answer) => json(&answer),
-        Err(error) => Reply::json(400, serde_json::json!({ "error": error }).to_string()),
-    }
 }

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::clock::{Clock, RealClock};
 use crate::serve;
-use crate::stripe::{self, Stripe};
+use crate::stripe::{self, Stripe, courier};
 use crate::zinc::{self, Zinc};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -73,15 +73,16 @@ impl World {
         world.serve(listener)
     }
 
-    /// Answer at this listener until the handle is stopped or dropped.
+    /// Answer at this listener, and deliver events, until the handle is stopped or dropped.
     pub fn serve(self: Arc<Self>, listener: TcpListener) -> Result<Running, Error> {
         let addr = listener.local_addr().map_err(Error::Listen)?;
         if !addr.ip().is_loopback() {
             return Err(Error::NotLoopback(addr));
         }
         let (stop, stopped) = watch::channel(false);
+        let courier = tokio::spawn(courier::run(Arc::clone(&self), stopped.clone()));
         let server = tokio::spawn(serve::accept(Arc::clone(&self), listener, stopped));
-        Ok(Running { addr, world: self, stop, server })
+        Ok(Running { addr, world: self, stop, server, courier })
     }
 }
 
@@ -94,6 +95,7 @@ pub struct Running {
     pub world: Arc<World>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
+    courier: JoinHandle<()>,
 }
 
 impl Running {
@@ -102,12 +104,14 @@ impl Running {
         format!("http://{}", self.addr)
     }
 
-    /// Take no more calls, give those under way a second, write the ledgers out. Answers that wait
-    /// for a clock are cut off.
+    /// Take no more calls, give those under way a second, deliver no more events, write the ledgers
+    /// out. Answers that wait for a clock are cut off.
     pub async fn stop(self) {
-        let Self { world, stop, server, .. } = self;
+        let Self { world, stop, server, courier, .. } = self;
         let _ = stop.send(true);
-        // It ends by itself within its own bound; a panic in it has been reported by tokio.
+        // Both end by themselves within their own bounds; a panic in one has been reported by
+        // tokio.
+        let _ = courier.await;
         let _ = server.await;
         world.zinc.flush();
         world.stripe.flush();

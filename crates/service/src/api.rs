@@ -1,13 +1,13 @@
 //! What others call: edge functions, database functions, orders, health, all over HTTP/1.1.
 //!
-//! Promise: every route but `/health`, `/ready` and `/openapi.json` asks who calls before it reads a
-//! body (the layer stands around the whole router, so a new route is closed until somebody opens
-//! it); every answer is JSON in the shape that callers of its surface expect; no answer carries SQL,
+//! Promise: every route but `/health`, `/ready` and `/openapi.json`, and `/webhooks/stripe`, which asks
+//! for a signature instead, asks who calls before it reads a body (the layer stands around the whole
+//! router, so a new route is closed until somebody opens it); every answer is JSON in the shape that callers of its surface expect; no answer carries SQL,
 //! a path, a version or anything private; a caller who hangs up leaves nothing half done. // D1, G33, G34
 //!
 //! Reading order: `routes` (the one table that router and OpenAPI document are made of), `frame`
 //! (what happens around every request), [`auth`] (who calls), [`fault`] (how an error looks), then
-//! one file per endpoint under `functions/`, `rest/`, `v1/`, and `server` (the sockets).
+//! one file per endpoint under `functions/`, `rest/`, `v1/`, `hooks/`, and `server` (the sockets).
 
 pub mod auth;
 mod body;
@@ -16,6 +16,7 @@ pub mod fault;
 mod frame;
 mod functions;
 mod health;
+mod hooks;
 pub(crate) mod json;
 mod jwt;
 mod keys;
@@ -27,6 +28,8 @@ mod server;
 pub(crate) mod shape;
 mod v1;
 
+pub use hooks::counts::Counts as StripeCounts;
+pub use hooks::stripe::StripeHook;
 pub use jwt::{JwtSecret, WeakSecret};
 pub use keys::new_api_key;
 pub use openapi::document;
@@ -61,8 +64,10 @@ pub struct Api {
     pub doors: Vec<Door>,
     /// The secret of the project's JWTs; without it only API keys are accepted.
     pub jwt_secret: Option<JwtSecret>,
-    /// The time that JWTs are judged by.
+    /// The time that JWTs and signatures are judged by.
     pub clock: WallClock,
+    /// What messages of Stripe are judged by; without it none is taken.
+    pub stripe_hook: Option<StripeHook>,
 }
 
 /// What the handlers share.
@@ -73,13 +78,15 @@ pub(crate) struct Shared {
     pub(crate) auth: auth::Auth,
     pub(crate) ready: ready::Cache,
     pub(crate) correlation: frame::Correlation,
+    pub(crate) clock: WallClock,
+    pub(crate) stripe_hook: Option<StripeHook>,
 }
 
 /// The whole server as a router.
 pub fn router(api: Api) -> Router {
-    let Api { store, engine, doors, jwt_secret, clock } = api;
+    let Api { store, engine, doors, jwt_secret, clock, stripe_hook } = api;
     let correlation = frame::Correlation::starting_at(clock());
-    let auth = auth::Auth::new(store.clone(), jwt_secret, clock);
+    let auth = auth::Auth::new(store.clone(), jwt_secret, Arc::clone(&clock));
     let shared = Arc::new(Shared {
         store,
         engine,
@@ -87,6 +94,8 @@ pub fn router(api: Api) -> Router {
         auth,
         ready: ready::Cache::default(),
         correlation,
+        clock,
+        stripe_hook,
     });
     let mut router: Router<Arc<Shared>> = Router::new();
     for route in routes::all() {

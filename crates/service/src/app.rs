@@ -1,5 +1,6 @@
 //! What everything is wired from: the database (ours or yours), the partners, an engine.
 
+use crate::api::StripeHook;
 use crate::engine::chance::Chance;
 use crate::engine::{Engine, Options, Parts};
 use anyhow::{Context, bail, ensure};
@@ -297,7 +298,49 @@ pub struct PartnerArgs {
     /// Take payments of Stripe's live mode only. Without it, test mode only.
     #[arg(long, env = "STRIPE_LIVE")]
     pub live: bool,
+    /// The secret of Stripe's webhook endpoint at /webhooks/stripe, or two while it is being changed,
+    /// with a comma between them. Without it no message of Stripe is taken.
+    #[arg(
+        long,
+        env = "STRIPE_WEBHOOK_SECRET",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "SECRET"
+    )]
+    pub stripe_webhook_secret: Vec<String>,
+    /// How far the time of a message's signature may be from this machine's, in seconds.
+    #[arg(long, env = "STRIPE_WEBHOOK_TOLERANCE_S", default_value_t = 300, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub stripe_webhook_tolerance_s: u32,
+    /// The shop's account at Stripe (acct_…), if messages of connected accounts name it.
+    #[arg(long, env = "STRIPE_ACCOUNT", value_name = "ACCOUNT")]
+    pub stripe_account: Option<String>,
 }
+
+impl PartnerArgs {
+    /// What messages of Stripe are judged by; nothing without a secret.
+    pub fn stripe_hook(&self) -> anyhow::Result<Option<StripeHook>> {
+        let secrets: Vec<&str> = self.stripe_webhook_secret.iter().map(|one| one.trim()).collect();
+        if secrets.iter().all(|secret| secret.is_empty()) {
+            return Ok(None);
+        }
+        // Never said which: a secret is shown nowhere.
+        ensure!(
+            secrets.len() <= SECRETS_MAX && secrets.iter().all(|secret| !secret.is_empty()),
+            "STRIPE_WEBHOOK_SECRET: give one secret, or two with a comma between them"
+        );
+        Ok(Some(StripeHook {
+            secrets: secrets.into_iter().map(|secret| Private::new(secret.to_owned())).collect(),
+            tolerance_s: self.stripe_webhook_tolerance_s.into(),
+            live_mode: self.live,
+            account: self.stripe_account.clone(),
+            counts: Arc::default(),
+        }))
+    }
+}
+
+/// The former secret of an endpoint and the new one: Stripe signs with both while it is changed.
+const SECRETS_MAX: usize = 2;
 
 /// How the engine works.
 #[derive(Debug, Clone, Args)]
@@ -336,6 +379,7 @@ pub async fn engine(
         in_flight_max: args.in_flight,
         live_mode: partners.live,
         same_account: partners.same_account,
+        own_account: partners.stripe_account.clone(),
         ..Options::default()
     };
     // Before anything is read: what is wrong with the ground is said in its own sentence. // G21
@@ -374,7 +418,7 @@ fn is_on_this_machine(url: &str) -> bool {
     })
 }
 
-fn provider(
+pub(crate) fn provider(
     partners: &PartnerArgs,
     call_timeout: Duration,
     processing_bound: Duration,
@@ -401,7 +445,10 @@ fn provider(
     Ok(Provider::ZincV1(zinc_v1::Client::new(http, config)?))
 }
 
-fn payments(partners: &PartnerArgs, http: Client) -> anyhow::Result<Option<Arc<stripe::Client>>> {
+pub(crate) fn payments(
+    partners: &PartnerArgs,
+    http: Client,
+) -> anyhow::Result<Option<Arc<stripe::Client>>> {
     let Some(key) = &partners.stripe_key else {
         tracing::warn!("no STRIPE_KEY: orders that wait for their payment will go on waiting");
         return Ok(None);

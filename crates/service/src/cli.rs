@@ -1,7 +1,7 @@
 //! What people type: one file per command.
 //!
 //! Exit codes: 0 done and good, 1 failed, 2 the command line was wrong, 3 done, and what was found
-//! is not good (`verify`, `doctor`, `demo`, an import with rejects).
+//! is not good (`verify`, `reconcile`, `doctor`, `demo`, an import with rejects).
 
 pub mod bench;
 pub mod complete;
@@ -15,6 +15,8 @@ pub mod keys;
 pub mod migrate;
 pub mod orders;
 pub mod output;
+pub mod payments;
+pub mod reconcile;
 pub mod recover;
 pub mod sandbox;
 pub mod serve;
@@ -100,12 +102,16 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Place the orders of a file; the same file again changes nothing.
     Import(import::Import),
-    /// Look at orders; cancel, hold, resolve or release one.
+    /// Look at orders; cancel, refund, hold, resolve or release one.
     Orders(orders::Orders),
+    /// Look at money: payments and their movements; approve or withdraw one.
+    Payments(payments::Payments),
     /// Make submissions that nobody looks after due again.
     Recover(recover::Recover),
     /// Say that an order is finished, by a person's word.
     Complete(complete::Complete),
+    /// Compare the books of Stripe, the provider and the shop.
+    Reconcile(reconcile::Reconcile),
     /// Check the integrity of everything that is stored.
     Verify(verify::Verify),
     /// Say in plain words what is wrong with an installation.
@@ -128,8 +134,10 @@ impl Cli {
             Command::Migrate(command) => command.run().await,
             Command::Import(command) => command.run().await,
             Command::Orders(command) => command.run().await,
+            Command::Payments(command) => command.run().await,
             Command::Recover(command) => command.run().await,
             Command::Complete(command) => command.run().await,
+            Command::Reconcile(command) => command.run().await,
             Command::Verify(command) => command.run().await,
             Command::Doctor(command) => command.run(clock).await,
             Command::Keys(command) => command.run(seed).await,

@@ -6,11 +6,17 @@
 //!
 //! Reading order: [`submit`] (one order's way to the provider), [`record`] (answers, many at a
 //! time), [`recover`] (what others left), [`watch`] (what the provider has), [`look_up`] (what the
-//! provider may have), [`pay`] (what waits for its payment), [`stop`](Engine::run) at the end.
+//! provider may have), [`pay`] (what waits for its payment), [`events`] (what Stripe sends word of),
+//! [`missed`] (what it sent in vain), [`moves`] (money), [`reconcile`] (what does not agree),
+//! [`stop`](Engine::run) at the end.
 
 pub mod chance;
+pub mod events;
 pub mod look_up;
+pub mod missed;
+pub mod moves;
 pub mod pay;
+pub mod reconcile;
 pub mod record;
 pub mod recover;
 pub mod stats;
@@ -63,6 +69,10 @@ pub struct Options {
     pub look_up_every: Duration,
     /// A person says that the provider's account is the former one with another token or address.
     pub same_account: bool,
+    /// How often Stripe's list of messages is read.
+    pub missed_every: Duration,
+    /// The shop's account at Stripe, where messages name one.
+    pub own_account: Option<String>,
 }
 
 impl Default for Options {
@@ -76,6 +86,8 @@ impl Default for Options {
             live_mode: false,
             look_up_every: Duration::from_mins(1),
             same_account: false,
+            missed_every: missed::EVERY,
+            own_account: None,
         }
     }
 }
@@ -137,7 +149,11 @@ pub struct Engine {
     clock: Arc<dyn BootClock>,
     chance: Chance,
     permits: Arc<Semaphore>,
+    /// Taken while money is being moved.
+    moving: Semaphore,
     wake: tokio::sync::Notify,
+    /// Told that a message of Stripe was stored.
+    message: tokio::sync::Notify,
     answers: mpsc::Sender<record::Answered>,
     inbox: std::sync::Mutex<Option<mpsc::Receiver<record::Answered>>>,
     /// Cancelled when calls under way must end now.
@@ -178,11 +194,17 @@ impl Engine {
         if let account::Claim::Another(sentence) = claim {
             return Err(CannotStart::AnotherAccount(sentence));
         }
+        // A warning that must hold an order is asked for, whoever made the client. // G2
+        let stripe = parts.stripe.map(|client| {
+            Arc::new(client.as_ref().clone().reading_warnings(settings.hold_on_fraud_signs))
+        });
         let (answers, inbox) = mpsc::channel(options.in_flight_max.max(1) * 2);
         Ok(Arc::new(Self {
             permits: Arc::new(Semaphore::new(options.in_flight_max.max(1))),
+            moving: Semaphore::new(1),
             stats: Arc::new(Stats::default()),
             wake: tokio::sync::Notify::new(),
+            message: tokio::sync::Notify::new(),
             inbox: std::sync::Mutex::new(Some(inbox)),
             cut: CancellationToken::new(),
             stopping: AtomicBool::new(false),
@@ -191,7 +213,7 @@ impl Engine {
             store: parts.store,
             provider: parts.provider,
             account: mark,
-            stripe: parts.stripe,
+            stripe,
             gate: parts.gate,
             clock: parts.clock,
             chance: parts.chance,
@@ -215,7 +237,11 @@ impl Engine {
             self.kept("recover", &stop, Self::recover_all),
             self.kept("watch", &stop, Self::watch_all),
             self.kept("pay", &stop, Self::read_payments),
+            self.kept("events", &stop, Self::follow_events),
+            self.kept("missed", &stop, Self::read_missed),
+            self.kept("moves", &stop, Self::move_money),
             self.kept("look_up", &stop, Self::look_up_unknown),
+            self.kept("reconcile", &stop, Self::reconcile_hourly),
         ];
         stop.cancelled().await;
         self.stopping.store(true, Ordering::SeqCst);
@@ -258,7 +284,12 @@ impl Engine {
             return true;
         }
         self.cut.cancel();
-        tokio::time::timeout(Duration::from_secs(2), self.wait_for_calls()).await.is_ok()
+        let all = async {
+            self.wait_for_calls().await;
+            // Never closed, so the only result is that no money is being moved.
+            let _ = self.moving.acquire().await;
+        };
+        tokio::time::timeout(Duration::from_secs(2), all).await.is_ok()
     }
 
     /// Whether it has recorded what it was given.

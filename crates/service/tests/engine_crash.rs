@@ -5,7 +5,9 @@ mod world;
 
 use orders_core::gate::Point;
 use orders_sandbox::Faults;
-use world::{Shop, hurried, quick};
+use world::money::Paying;
+use world::worker::Setup;
+use world::{Shop, TOTAL, hurried, quick};
 
 /// Kills a worker at its first passing of a point and another at a later one; a third finishes.
 async fn dies_at(point: Point, later: u32) {
@@ -29,6 +31,36 @@ async fn dies_at(point: Point, later: u32) {
     let summary = shop.bought_once(&ids).await;
     assert!(summary.creates >= 12);
     assert_eq!(shop.count("select count(*) from {s}.order_attempts where generation > 1").await, 0);
+}
+
+/// The same with money on its way: refunds of cancelled orders, and reserved money to be captured.
+async fn money_dies_at(point: Point, later: u32) {
+    let shop = Shop::fresh().await;
+    let mut refunds = shop.cancelled_paid(8).await;
+    let mut captures = Vec::new();
+    for _ in 0..4 {
+        captures.push(shop.order_paying(Paying::Reserved).await.0);
+    }
+    for passing in [1, later] {
+        let mut worker = shop.child(|command| {
+            command.arg("--die-at").arg(format!("{}:{passing}", point.name()));
+        });
+        worker.killed().await;
+        let left =
+            shop.count("select count(*) from {s}.money_moves where due_at is not null").await;
+        assert!(left > 0, "it died when everything was done: nothing was tested");
+        // What the dead one held: it would end by itself.
+        shop.hurry_moves().await;
+        shop.end_leases().await;
+    }
+    let worker = shop.worker(Setup::default()).await;
+    shop.until_ended().await;
+    shop.until_moved().await;
+    worker.stop().await;
+    let intents: Vec<_> = refunds.drain(..).map(|(_, intent)| intent).collect();
+    let summary = shop.refunded_once(&intents).await;
+    assert_eq!(summary.sums["usd"].captured, 4 * TOTAL);
+    assert_eq!(shop.zinc().summary().orders_bought_once, captures.len() as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,6 +91,16 @@ async fn a_worker_that_dies_after_recording_loses_and_repeats_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_before_reading_the_provider_loses_and_repeats_nothing() {
     dies_at(Point::LookupStarted, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_before_it_moves_money_loses_and_repeats_nothing() {
+    money_dies_at(Point::MoveCommitted, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_after_it_has_moved_money_loses_and_repeats_nothing() {
+    money_dies_at(Point::MoveAnswered, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

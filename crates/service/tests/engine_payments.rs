@@ -82,7 +82,7 @@ async fn a_payment_that_was_canceled_is_final_told_and_read_no_more() {
     shop.until("select next_read_at = 'infinity' from {s}.payments").await;
     worker.stop().await;
     assert_eq!(shop.text("select stripe_status from {s}.payments").await, "canceled");
-    assert_eq!(shop.of(id, "hold_reason").await, "awaiting_payment");
+    assert_eq!(shop.of(id, "hold_reason").await, "payment_canceled");
     let finding = "select concat_ws(' ', kind, subject, order_id) from {s}.findings";
     assert_eq!(shop.texts(finding).await, [format!("payment_canceled {intent} {id}")]);
 }

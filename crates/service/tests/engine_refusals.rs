@@ -5,8 +5,8 @@ mod world;
 use orders_sandbox::zinc::Injected;
 use orders_sandbox::{Fault, Faults};
 use uuid::Uuid;
-use world::Shop;
 use world::worker::Setup;
+use world::{Shop, TOTAL};
 
 /// One order that is refused with a code; gives it after it ended or is held.
 async fn refused(code: &str) -> (Shop, Uuid) {
@@ -14,7 +14,7 @@ async fn refused(code: &str) -> (Shop, Uuid) {
     let id = shop.paid(1).await[0];
     shop.zinc().inject(Injected::Refusal(code.into()));
     let worker = shop.worker(Setup::default()).await;
-    shop.until("select bool_and(status in ('completed', 'needs_review') or hold_reason is not null) from {s}.orders").await;
+    shop.until("select bool_and(status in ('completed', 'failed', 'needs_review') or hold_reason is not null) from {s}.orders").await;
     worker.stop().await;
     (shop, id)
 }
@@ -24,12 +24,14 @@ async fn attempts(shop: &Shop) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_final_refusal_owes_the_customer_his_money() {
+async fn a_final_refusal_ends_the_order_and_sends_the_money_back() {
     let (shop, id) = refused("max_price_exceeded").await;
     assert_eq!(
-        shop.of(id, "concat_ws(' ', status, review_reason)").await,
-        "needs_review refund_owed"
+        shop.of(id, "concat_ws(' ', status, payment_status)").await,
+        "failed refund_pending"
     );
+    let moved = "select concat_ws(' ', kind, amount_minor, cause, state) from {s}.money_moves";
+    assert_eq!(shop.texts(moved).await, [format!("refund {TOTAL} order_ended open")]);
     assert_eq!(attempts(&shop).await, ["1 refused key_used_up"]);
     let summary = shop.clean().await;
     assert_eq!((summary.creates, summary.purchases), (1, 0));

@@ -58,7 +58,7 @@ async fn a_failure_after_acceptance_settles_the_attempt_and_gives_a_new_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_final_failure_after_acceptance_owes_the_customer_his_money() {
+async fn a_final_failure_after_acceptance_ends_the_order_and_sends_the_money_back() {
     let faults = Faults {
         fail_later: 1.0,
         fail_codes: vec!["product_unavailable".into()],
@@ -67,7 +67,10 @@ async fn a_final_failure_after_acceptance_owes_the_customer_his_money() {
     let shop = Shop::faulty(faults).await;
     shop.paid(3).await;
     shop.finish().await;
-    assert_eq!(shop.ends().await, [("needs_review refund_owed".into(), 3)].into());
+    assert_eq!(shop.ends().await, [("failed".into(), 3)].into());
+    let moved =
+        "select count(*) from {s}.money_moves where kind = 'refund' and cause = 'order_ended'";
+    assert_eq!(shop.count(moved).await, 3);
     let summary = shop.clean().await;
     assert_eq!((summary.creates, summary.live_purchases), (3, 0));
 }

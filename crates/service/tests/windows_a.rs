@@ -277,11 +277,11 @@ async fn window_a11_an_order_whose_outcome_is_unknown_is_sent_again_by_no_click(
         assert!(worker.engine.submit_one(id).await.unwrap().is_none());
     }
     for (click, answer) in [
-        ("cancel_order('{id}') ->> 'code'", "may_be_bought"),
         ("resolve_review('{id}', 'buy_again', 'I am in a hurry') ->> 'code'", "attempt_unsettled"),
         ("resolve_review('{id}', 'give_up', 'I am in a hurry') ->> 'code'", "attempt_unsettled"),
         ("release_hold('{id}') ->> 'duplicate'", "true"),
         ("recover_stuck_orders(0) ->> 'recovered'", "0"),
+        ("cancel_order('{id}') ->> 'waiting'", "true"),
     ] {
         let click = click.replace("{id}", &id.to_string());
         assert_eq!(shop.as_app(&format!("select {{s}}.{click}")).await, [answer], "{click}");
@@ -292,7 +292,10 @@ async fn window_a11_an_order_whose_outcome_is_unknown_is_sent_again_by_no_click(
     let said = shop.post(&worker, "/functions/v1/process-zma-order", &body).await;
     assert!(said.starts_with("HTTP/1.1 409 ") && said.contains("needs_review"), "{said}");
     assert_eq!(shop.zinc().summary().creates, creates);
-    assert_eq!(shop.ends().await, [("needs_review outcome_unknown".into(), 1)].into());
+    assert_eq!(
+        shop.ends().await,
+        [("needs_review cancel_requested outcome_unknown".into(), 1)].into()
+    );
     worker.stop().await;
     shop.clean().await;
 }

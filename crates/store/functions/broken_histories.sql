@@ -48,7 +48,7 @@ as $$
      ('price_cap_minor', p.price_cap_minor::text), ('generation', p.generation::text),
      ('zinc_request_id', p.zinc_request_id), ('zinc_status', p.zinc_status), ('hold_reason', p.hold_reason),
      ('review_reason', p.review_reason), ('payment_status', p.payment_status), ('cost_minor', p.cost_minor::text),
-     ('content_digest', encode(p.content_digest, 'hex'))) as f (name, value)
+     ('capture_when', p.capture_when), ('content_digest', encode(p.content_digest, 'hex'))) as f (name, value)
    where told.columns ->> f.name is distinct from f.value
   union all
   select p.id, 'fold', f.name from page as p

@@ -45,6 +45,18 @@ as $$
       or w.data ->> 'request_digest' is distinct from encode(a.request_digest, 'hex')
       or (w.data ->> 'price_cap_minor')::bigint is distinct from a.price_cap_minor
   union all
+  select coalesce(m.order_id, w.order_id), 'money', 'movement ' || coalesce(m.id::text, w.id) || ' is not as it was intended or as it ended'
+    from (select x.* from :"schema".money_moves as x where x.order_id = any (ids)) as m
+    full join (select e.order_id, e.data ->> 'move_id' as id, e.data ->> 'move' as kind, (e.data ->> 'amount_minor')::bigint as amount,
+                      (select x.data ->> 'state' from :"schema".order_events as x where x.order_id = e.order_id and x.kind = 'move_ended'
+                          and x.data ->> 'move_id' = e.data ->> 'move_id' order by x.seq desc limit 1) as ended,
+                      (select x.actor from :"schema".order_events as x where x.order_id = e.order_id and x.kind = 'move_approved'
+                          and x.data ->> 'move_id' = e.data ->> 'move_id' order by x.seq desc limit 1) as agreed
+                 from :"schema".order_events as e where e.order_id = any (ids) and e.kind = 'move_planned') as w
+      on w.id = m.id::text and w.order_id = m.order_id
+   where m.kind is distinct from w.kind or m.amount_minor is distinct from w.amount or m.approved_by is distinct from w.agreed
+      or case when m.settled_at is null then null else m.state end is distinct from w.ended
+  union all
   select a.order_id, 'digest', 'attempt ' || a.generation from :"schema".order_attempts as a
    where a.order_id = any (ids) and a.request_digest <> sha256(a.request_body)
   union all

@@ -1,8 +1,9 @@
--- Purpose: cancels an order of which certainly nothing was sent. Anything else is refused: it may be
---          bought, and a cancellation would be a guess. Money that was received for it is kept as a
---          finding: it is still to be returned. // C4, C5, G7
--- Locks:   the order, for no key update; then its attempt.
--- Rows:    one change, one event, at most one finding and, when one stands open and unsent, its attempt.
+-- Purpose: cancels an order of which certainly nothing was sent, and sends its money back: a refund of
+--          what was received, or the cancellation of its PaymentIntent, so that it cannot be paid any more.
+--          Of an order that may be bought it stores the wish: nothing new is sent, and when the purchase
+--          is settled as not bought the order ends cancelled. Nothing is refunded before. // C4, C5, G7
+-- Locks:   the order, for no key update; then its attempt, its payment.
+-- Rows:    one change, one event; at most one attempt settled, one move, one alert.
 -- Callers: service_role, the service, people.
 create or replace function :"schema".cancel_order(
   order_uuid uuid, reason_param text default null, options jsonb default '{}'
@@ -29,20 +30,22 @@ begin
   if locked.status = 'cancelled' then
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid, 'status', 'cancelled');
   end if;
+  select * into who from :"schema".event_actor(options);
   if locked.status not in ('pending', 'needs_review') or exists (
     select from :"schema".order_attempts as a where a.order_id = order_uuid and a.settled_at is null and a.calls > 0)
   then
-    return :"schema".refusal('may_be_bought', 'a purchase of this order exists or may exist', 'Settle the purchase first.',
-      jsonb_build_object('order_id', order_uuid, 'status', locked.status));
+    return :"schema".ask_to_cancel(locked, reason_param, who.actor, who.actor_source, at);
   end if;
-  select * into who from :"schema".event_actor(options);
   perform :"schema".write_events(array[order_uuid], array[locked.version], array['order_cancelled'], array[locked.status],
     array['cancelled'], array[jsonb_build_object('reason', reason_param, 'set',
-      case when locked.status = 'needs_review' then '{"review_reason": null}'::jsonb else '{}' end)],
+      case when locked.status = 'needs_review' then '{"review_reason": null}'::jsonb else '{}' end
+      || case when locked.hold_reason is not null then '{"hold_reason": null}'::jsonb else '{}' end)],
     array[null::timestamptz], at, who.actor, who.actor_source);
   update :"schema".order_attempts as a
      set settled_at = at, settled_by = 'never_sent', lease_token = null, lease_expires_at = null
    where a.order_id = order_uuid and a.settled_at is null;
-  perform :"schema".owe_refund(locked, 'cancelled', who.actor, at);
+  perform :"schema".close_finding(order_uuid, null, at);
+  perform :"schema".return_money(order_uuid, 'order_ended', coalesce(reason_param, 'the order was cancelled'), true,
+    who.actor, who.actor_source, at);
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', order_uuid, 'status', 'cancelled');
 end $$;

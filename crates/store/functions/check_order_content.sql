@@ -10,7 +10,7 @@ as $$
 declare
   most bigint := 1000000000;
   known text[] := array['order_number', 'retailer', 'currency', 'items', 'total_minor', 'price_cap_minor',
-                        'shipping_method', 'is_gift', 'gift_message', 'recipient', 'payment_intent'];
+                        'shipping_method', 'is_gift', 'gift_message', 'recipient', 'payment_intent', 'capture_when'];
   parts text[] := array['product_id', 'title', 'quantity', 'unit_price_minor'];
   fault text;
   goods numeric;
@@ -54,6 +54,8 @@ begin
         then 'retailer and currency must be amazon USD, amazon_uk GBP, amazon_ca CAD, amazon_de EUR, amazon_mx MXN or walmart USD'
       when coalesce(content ->> 'shipping_method', 'cheapest') not in ('cheapest', 'fastest', 'free')
         then 'shipping_method must be cheapest, fastest or free'
+      when coalesce(content ->> 'capture_when', 'before_purchase') not in ('before_purchase', 'after_purchase')
+        then 'capture_when must be before_purchase or after_purchase'
       when coalesce(jsonb_typeof(content -> 'is_gift'), 'null') not in ('boolean', 'null') then 'is_gift must be true or false'
       when content ->> 'gift_message' is not null and not coalesce((content ->> 'is_gift')::boolean, false)
         then 'gift_message needs is_gift to be true'

@@ -1,8 +1,8 @@
 -- Purpose: the second half of the one claim operation: commits key, exact bytes, digest and cap of
 --          each purchase together with its lease, before the first byte is sent. // G3, G11
 --          A null body repeats the attempt that is open, with its stored bytes. An order that
---          changed since it was locked, whose key is dead, or whose last call may still be running
---          at the provider is left out, and so cannot be sent. Nothing at all is claimed for another
+--          changed since it was locked, whose payment was not read and found good within gate_age_ms
+--          (G2), whose key is dead, or whose last call may still be running at the provider is left out, and so cannot be sent. Nothing at all is claimed for another
 --          account than the one that the shop works with (claim_account).
 -- Locks:   the orders locked by lock_due_orders, the account's row for key share, then their attempts.
 -- Rows:    per order one change, one event and one attempt (inserted or leased again).
@@ -28,6 +28,7 @@ declare
   call_end timestamptz := at + call_ms * interval '1 millisecond';
   key_end timestamptz := at + key_life_ms * interval '1 millisecond';
   bound interval := :"schema".setting_ms('processing_bound_ms');
+  fresh_from timestamptz := at - :"schema".setting_ms('gate_age_ms');
   standing bytea;
   good record;
 begin
@@ -46,12 +47,17 @@ begin
     select w.*, o.status, o.price_cap_minor, a.order_id is not null as repeats
       from wanted as w
       join :"schema".orders as o on o.id = w.id and o.version = w.version
-       and o.status in ('pending', 'submitting') and o.hold_reason is null and o.payment_status = 'paid'
+       and o.status in ('pending', 'submitting') and o.hold_reason is null and (o.payment_status = 'paid' or o.payment_status = 'authorized' and o.capture_when = 'after_purchase' and not exists (
+             select from :"schema".money_moves as c where c.order_id = o.id and c.kind = 'cancel' and c.state = 'unknown'))
+      join :"schema".payments as f on f.order_id = o.id and f.live and f.deviation is null and f.stale_since is null
+       and f.read_at >= fresh_from
       left join :"schema".order_attempts as a on a.order_id = o.id and a.settled_at is null
      where case when a.order_id is null then w.body is not null and w.generation = o.generation + 1
            else w.body is null and a.generation = w.generation and a.lease_token is null and a.provider = provider_param
              and a.outcome in ('open', 'unknown')
              and coalesce(a.key_dead_at > at, true) and coalesce(a.call_deadline_at + bound <= at, true) end
+       -- A message of Stripe that comes now waits for this claim, or this claim for it. // C4
+       for share of f
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,
          array_agg(repeats) as repeats, array_agg(attempt_id) as attempt_ids,

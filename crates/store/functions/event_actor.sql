@@ -7,7 +7,7 @@ create or replace function :"schema".event_actor(options jsonb)
 returns table (actor text, actor_source text)
 language sql stable
 begin atomic
-  select left(coalesce(given.actor, claims.actor, session_user), 200),
+  select left(coalesce(given.actor, claims.actor, session_user::text collate "default"), 200),
          case when given.actor is not null then 'options' when claims.actor is not null then 'jwt' else 'login' end
     from (select nullif(options ->> 'actor', '') as actor) as given
    cross join (

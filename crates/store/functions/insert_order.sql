@@ -17,6 +17,7 @@ declare
   cap bigint := coalesce((content ->> 'price_cap_minor')::bigint, goods);
   shipping text := coalesce(content ->> 'shipping_method', 'cheapest');
   gift boolean := coalesce((content ->> 'is_gift')::boolean, false);
+  capture text := coalesce(content ->> 'capture_when', (select s.value from :"schema".settings as s where s.name = 'capture_when'));
   birth jsonb;
   stored :"schema".orders;
 begin
@@ -24,16 +25,16 @@ begin
     'order_number', content ->> 'order_number', 'retailer', content ->> 'retailer',
     'currency', content ->> 'currency', 'goods_minor', goods,
     'total_minor', (content ->> 'total_minor')::bigint, 'price_cap_minor', cap,
-    'hold_reason', 'awaiting_payment', 'payment_status', 'unpaid', 'generation', 0,
+    'hold_reason', 'awaiting_payment', 'payment_status', 'unpaid', 'generation', 0, 'capture_when', capture,
     'content_digest', encode(digest, 'hex')),
     'lines_digest', :"schema".lines_digest(content -> 'items'),
     'private_digest', :"schema".private_digest(content -> 'recipient', shipping, gift, content ->> 'gift_message'));
   insert into :"schema".orders (id, order_number, head, hold_reason, retailer, currency, goods_minor, total_minor,
-                      price_cap_minor, content_digest, due_at, created_at, updated_at)
+                      price_cap_minor, capture_when, content_digest, due_at, created_at, updated_at)
   values (new_id, content ->> 'order_number',
           :"schema".event_hash('\x', new_id, 1, placed_at, 'order_placed', 'new', 'pending', placed_by, placed_by_source, birth),
           'awaiting_payment', content ->> 'retailer', content ->> 'currency', goods,
-          (content ->> 'total_minor')::bigint, cap, digest, placed_at, placed_at, placed_at)
+          (content ->> 'total_minor')::bigint, cap, capture, digest, placed_at, placed_at, placed_at)
   on conflict (order_number) do nothing
   returning * into stored;
   if not found then

@@ -3,6 +3,8 @@
 --          an order that is held, unpaid, leased, not due or locked by somebody else, nor for one
 --          whose attempt belongs to another provider, where its key means nothing, or stands refused
 --          and unsettled: that one may be looked up, never sent again. // A6, A7, A14
+--          The payment must have been read at Stripe and found good within gate_age_ms; due_payments reads
+--          the head of the queue ahead, and only that head is looked at. // G2, ruling 14
 -- Locks:   orders, for no key update, skip locked. The caller commits its intents in the same
 --          transaction (commit_intents) or loses the locks with it.
 -- Rows:    none written; at most batch_max returned.
@@ -23,21 +25,29 @@ as $$
 declare
   at timestamptz := :"schema".clock_now();
   bound interval := :"schema".setting_ms('processing_bound_ms');
+  fresh_from timestamptz := at - :"schema".setting_ms('gate_age_ms');
 begin
   if exists (select from :"schema".provider_accounts as p where p.provider = provider_param and p.paused_until > at) then
     return;
   end if;
   return query
-  with due as (
-    select o.* from :"schema".orders as o
-     where o.status in ('pending', 'submitting') and o.hold_reason is null
-       and o.due_at <= at and o.payment_status = 'paid'
+  with head as materialized (
+    select o.id from :"schema".orders as o
+     where o.status in ('pending', 'submitting') and o.hold_reason is null and o.due_at <= at
        and (only_order is null or o.id = only_order)
+     order by o.due_at limit batch_max * 10
+  ), due as (
+    select o.* from :"schema".orders as o join head as h on h.id = o.id
+     where o.status in ('pending', 'submitting') and o.hold_reason is null
+       and o.due_at <= at and (o.payment_status = 'paid' or o.payment_status = 'authorized' and o.capture_when = 'after_purchase' and not exists (
+             select from :"schema".money_moves as c where c.order_id = o.id and c.kind = 'cancel' and c.state = 'unknown'))
+       and exists (select from :"schema".payments as f where f.order_id = o.id and f.live and f.deviation is null
+                    and f.stale_since is null and f.read_at >= fresh_from)
        and coalesce((select a.lease_token is null and a.provider = provider_param and a.outcome <> 'refused' from :"schema".order_attempts as a
                       where a.order_id = o.id and a.settled_at is null), true)
      order by o.due_at
      limit batch_max
-       for no key update skip locked
+       for no key update of o skip locked
   )
   select o.id, o.version::bigint, o.status, o.generation::integer, o.retailer::text, o.currency::text, o.price_cap_minor,
          lines.items, p.recipient, p.shipping_method, p.is_gift, p.gift_message,

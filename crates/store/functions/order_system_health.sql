@@ -18,10 +18,15 @@ begin
                  where a.settled_at is null and a.outcome = 'unknown' and o.zinc_request_id is null),
     'oldest_due', (select min(o.due_at) from :"schema".orders as o where o.status in ('pending', 'submitting') and o.hold_reason is null),
     'held', (select coalesce(jsonb_object_agg(h.hold_reason, h.n), '{}') from
-              (select o.hold_reason, count(*) as n from :"schema".orders as o where o.hold_reason is not null group by 1) as h),
+              (select o.hold_reason, count(*) as n from :"schema".orders as o where o.hold_reason is not null and o.due_at is not null group by 1) as h),
+    'moves', (select coalesce(jsonb_object_agg(m.state, m.n), '{}') from
+               (select x.state, count(*) as n from :"schema".money_moves as x where x.due_at is not null group by 1) as m),
+    'to_capture', (select count(*) from :"schema".orders as o
+                    where o.payment_status = 'authorized' and o.status in ('submitted_to_zinc', 'processing', 'completed')),
     'open_alerts', (select count(*) from :"schema".alerts where closed_at is null),
     'open_findings', (select count(*) from :"schema".findings where closed_at is null),
     'paused_providers', (select coalesce(jsonb_agg(p.provider), '[]') from :"schema".provider_accounts as p where p.paused_until > at),
     'pause_codes', (select coalesce(jsonb_object_agg(p.provider, p.paused_code), '{}') from :"schema".provider_accounts as p where p.paused_until > at),
+    'messages', (select coalesce(jsonb_object_agg(t.name, t.count), '{}') from :"schema".tallies as t where t.name like 'stripe\_webhook\_%'),
     'workers_alive', (select count(*) from :"schema".workers where seen_at > at - interval '1 minute' and stopped_at is null));
 end $$;

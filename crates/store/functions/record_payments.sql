@@ -1,16 +1,16 @@
--- Purpose: stores what Stripe said about payments and releases the orders that are paid: status
---          succeeded, the whole total received in the order's currency, the order named in the
---          metadata, in the configured mode. Any other succeeded payment is a mismatch: held, shown
---          to a person, nothing is bought. It ends when Stripe says otherwise, never by us. // G2, C1
---          Money that arrives for an order that has ended unpaid is late: kept as a finding. // B10
+-- Purpose: stores what Stripe said about payments and releases the orders that are paid: every
+--          condition of "paid" is judged here, on these facts (payment_deviation). Whatever stands
+--          otherwise than it should is settled one by one in the same transaction. // G2, G7, C1, C4
+--          Facts are an array of objects: payment_intent, order_id, status, received_minor,
+--          capturable_minor, refunded_minor, currency, livemode, named_order, capture_before (seconds),
+--          dispute, in_review, warned, asked_us: when Stripe was asked, in microseconds, as due_payments
+--          told it. Facts that were asked for before others that stand are not stored, and they do not
+--          answer a message of Stripe that came after they were asked for. // C4, G24
 -- Locks:   orders in id order, for no key update; then their payments.
--- Rows:    per payment one row; per released or mismatched order one change and one event; per late
---          payment one finding.
+-- Rows:    per payment one row; per released order one change and one event; else see settle_payment.
 -- Callers: the service's engine.
-create or replace function :"schema".record_payments(
-  worker_param text, live_mode boolean, intents text[], order_ids uuid[], statuses text[], received bigint[],
-  currencies text[], livemodes boolean[], named_orders text[], spoiled boolean[]
-) returns table (order_id uuid, result text)
+create or replace function :"schema".record_payments(worker_param text, live_mode boolean, facts jsonb)
+returns table (order_id uuid, result text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
@@ -23,58 +23,65 @@ as $$
 #variable_conflict use_column
 declare
   at timestamptz;
-  good record;
+  ids uuid[];
+  hold_on_signs boolean := (select s.value = 'yes' from :"schema".settings as s where s.name = 'hold_on_fraud_signs');
+  told record;
+  one record;
 begin
-  perform from :"schema".orders as o where o.id = any (order_ids) order by o.id for no key update;
+  ids := array(select distinct (f ->> 'order_id')::uuid from jsonb_array_elements(facts) as f);
+  perform from :"schema".orders as o where o.id = any (ids) order by o.id for no key update;
   at := :"schema".clock_now(); -- after the locks, so that history runs forward
-  return query select late, 'late' from :"schema".report_late_payments(
-    intents, order_ids, statuses, received, currencies, 'engine/' || worker_param, at) as late;
-  update :"schema".payments as p
-     set stripe_status = r.status, amount_received = r.amount, currency = r.currency, livemode = r.livemode, read_at = at
-    from unnest(intents, order_ids, statuses, received, currencies, livemodes)
-      as r (intent, id, status, amount, currency, livemode)
-   where p.payment_intent = r.intent and p.order_id = r.id;
-  perform :"schema".report_dead_payments(intents, order_ids, statuses, 'engine/' || worker_param, at);
-  with facts as (
-    select distinct on (id) r.*
-      from unnest(intents, order_ids, statuses, received, currencies, livemodes, named_orders, spoiled)
-        as r (intent, id, status, amount, currency, livemode, named, spoiled)
-      join :"schema".payments as p on p.payment_intent = r.intent and p.live and p.order_id = r.id
-     where r.status = 'succeeded'
-     order by id
-  ), locked as (
-    select o.id, o.version, o.hold_reason as held, r.intent, r.amount,
-           case when r.livemode is distinct from live_mode then 'livemode'
-                when r.named is distinct from o.id::text then 'order_id'
-                when r.currency is distinct from o.currency::text then 'currency'
-                when r.amount is distinct from o.total_minor then 'amount'
-                when r.spoiled is distinct from false then 'refunded_or_disputed' end as mismatch
-      from facts as r
-      join :"schema".orders as o on o.id = r.id and o.status = 'pending'
-       and o.hold_reason in ('awaiting_payment', 'payment_mismatch')
-     order by o.id for no key update of o
-  ), news as (
-    select l.* from locked as l where l.mismatch is null or l.held = 'awaiting_payment'
+  with said as (
+    select distinct on (f ->> 'payment_intent') f, f ->> 'payment_intent' as intent, (f ->> 'order_id')::uuid as id
+      from jsonb_array_elements(facts) as f order by f ->> 'payment_intent'
+  ), judged as (
+    select s.*, least('epoch'::timestamptz + (s.f ->> 'asked_us')::bigint * interval '1 microsecond', at) as asked,
+           :"schema".payment_deviation(s.f, o, live_mode, p.warning_accepted, hold_on_signs, at) as deviation,
+           p.live and o.status = 'pending' and o.payment_status = 'unpaid' and o.hold_reason in
+             ('awaiting_payment', 'wrong_mode', 'wrong_order', 'wrong_currency', 'wrong_amount', 'payment_undone') as waits,
+           o.version, o.hold_reason as held, s.f ->> 'status' = 'succeeded' as received
+      from said as s
+      join :"schema".payments as p on p.payment_intent = s.intent and p.order_id = s.id
+      join :"schema".orders as o on o.id = s.id
+     where coalesce(p.read_at <= 'epoch'::timestamptz + (s.f ->> 'asked_us')::bigint * interval '1 microsecond', true)
+  ), stored as (
+    update :"schema".payments as p
+       set stripe_status = j.f ->> 'status', amount_received = coalesce((j.f ->> 'received_minor')::bigint, p.amount_received),
+           amount_capturable = (j.f ->> 'capturable_minor')::bigint, amount_refunded = coalesce((j.f ->> 'refunded_minor')::bigint, p.amount_refunded),
+           currency = j.f ->> 'currency', livemode = (j.f ->> 'livemode')::boolean, named_order = left(j.f ->> 'named_order', 100),
+           capture_before = to_timestamp((j.f ->> 'capture_before')::bigint),
+           authorised_at = coalesce(p.authorised_at, case when j.f ->> 'status' = 'requires_capture' then at end),
+           dispute = j.f ->> 'dispute', in_review = (j.f ->> 'in_review')::boolean, warned = (j.f ->> 'warned')::boolean,
+           deviation = j.deviation, read_at = j.asked, stale_since = case when p.stale_since > j.asked then p.stale_since end,
+           next_read_at = case when p.stale_since > j.asked then least(p.next_read_at, at)
+                               when j.deviation is null or j.deviation = 'payment_canceled' then 'infinity' else p.next_read_at end
+      from judged as j where p.payment_intent = j.intent
+    returning j.intent, j.id, j.waits and j.deviation is null as opens, j.version, j.held, j.received, p.amount_received, p.amount_capturable
   )
-  select array_agg(id) as ids, array_agg(version) as versions, array_agg('pending'::text) as statuses,
-         array_agg(case when mismatch is null then 'payment_confirmed' else 'payment_mismatched' end) as kinds,
-         array_agg(jsonb_build_object('payment_intent', intent, 'received_minor', amount) || case when mismatch is null
-           then '{"set": {"payment_status": "paid", "hold_reason": null}}'::jsonb
-           else jsonb_build_object('mismatch', mismatch, 'set', '{"hold_reason": "payment_mismatch"}'::jsonb) end) as datas,
-         array_agg(intent) as intents, array_agg(mismatch) as mismatches
-    into good from news;
-  if good.ids is null then
-    return;
+  select array_agg(id order by id) filter (where opens) as ids,
+         array_agg(version order by id) filter (where opens) as versions,
+         array_agg(case when received then 'payment_confirmed' else 'payment_authorized' end order by id) filter (where opens) as kinds,
+         array_agg(jsonb_build_object('payment_intent', intent, 'received_minor', amount_received, 'set', jsonb_build_object(
+           'payment_status', case when received then 'paid' else 'authorized' end, 'hold_reason', null)) order by id) filter (where opens) as datas,
+         array_agg(id order by id) filter (where opens and held <> 'awaiting_payment') as found,
+         array_agg(intent order by id) filter (where not opens) as others
+    into told from stored;
+  if told.ids is not null then
+    perform :"schema".write_events(told.ids, told.versions, told.kinds, array_fill('pending'::text, array[cardinality(told.ids)]),
+      array_fill('pending'::text, array[cardinality(told.ids)]), told.datas, array_fill(at, array[cardinality(told.ids)]),
+      at, 'engine/' || worker_param, 'options');
+    perform :"schema".close_finding(id, null, at) from unnest(told.found) as id;
+    return query select id, 'paid' from unnest(told.ids) as id;
   end if;
-  perform :"schema".write_events(good.ids, good.versions, good.kinds, good.statuses, good.statuses, good.datas,
-    array_fill(at, array[cardinality(good.ids)]), at, 'engine/' || worker_param, 'options');
-  update :"schema".payments as p set next_read_at = 'infinity'
-    from unnest(good.intents, good.mismatches) as m (intent, mismatch)
-   where p.payment_intent = m.intent and m.mismatch is null;
-  perform :"schema".open_finding(m.id, 'payment_mismatch', m.intent, jsonb_build_object('mismatch', m.mismatch),
-      'engine/' || worker_param, at, 'The payment does not match its order. Compare both at Stripe; nothing is bought until then.')
-    from unnest(good.ids, good.intents, good.mismatches) as m (id, intent, mismatch)
-   where m.mismatch is not null;
-  return query select m.id, case when m.mismatch is null then 'paid' else 'mismatch' end
-    from unnest(good.ids, good.mismatches) as m (id, mismatch);
+  for one in
+    select o as ordered, p as payment from unnest(told.others) as t (intent)
+      join :"schema".payments as p on p.payment_intent = t.intent and p.live join :"schema".orders as o on o.id = p.order_id
+     where p.deviation is not null or o.payment_status is distinct from :"schema".payment_word(o, p)
+        or o.hold_reason in ('awaiting_payment', 'wrong_mode', 'wrong_order', 'wrong_currency', 'wrong_amount', 'payment_undone', 'authorisation_ending')
+        or o.status in ('cancelled', 'failed')
+     order by o.id
+  loop
+    return query select (one.ordered).id, s.word
+      from :"schema".settle_payment(one.ordered, one.payment, worker_param, at) as s (word) where s.word is not null;
+  end loop;
 end $$;

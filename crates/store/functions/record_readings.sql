@@ -3,8 +3,9 @@
 --          ended without goods settles its attempt when the provider has used the key up; then, and
 --          only then, the order may return to pending for a new key. The settled attempt keeps the
 --          request id, which the order gives up unless it ends. // B9, G6, ruling 7
--- Locks:   orders in id order, for no key update; then their attempts.
--- Rows:    per recorded order one change, one event and, at an end, one attempt.
+--          An order that ends so sends its money back. // C5
+-- Locks:   orders in id order, for no key update; then their attempts; of ended ones the payments.
+-- Rows:    per recorded order one change, one event and, at an end, one attempt; at most one move.
 -- Callers: the service's engine.
 create or replace function :"schema".record_readings(
   worker_param text, ids uuid[], versions bigint[], kinds text[], afters text[], zinc_statuses text[],
@@ -26,7 +27,10 @@ begin
         as w (id, version, kind, after, zinc_status, cost, settlement, review_reason, hold_reason, delay_ms, fact)
      order by id
   ), locked as (
-    select w.*, o.status as before, o.hold_reason as held, o.generation, o.zinc_request_id as request_id
+    select w.id, w.version, w.kind, w.zinc_status, w.cost, w.settlement, w.review_reason, w.hold_reason, w.delay_ms, w.fact,
+           -- Somebody wants it cancelled, and now it is certain that nothing was bought. // C5
+           case when o.hold_reason = 'cancel_requested' and w.settlement = 'provider_final' then 'cancelled' else w.after end as after,
+           o.status as before, o.hold_reason as held, o.generation, o.zinc_request_id as request_id
       from wanted as w
       join :"schema".orders as o on o.id = w.id and o.version = w.version and o.status in ('submitted_to_zinc', 'processing')
      order by o.id
@@ -41,7 +45,8 @@ begin
                 'zinc_status', zinc_status, 'cost_minor', cost,
                 'hold_reason', case when held is null then hold_reason end,
                 'review_reason', case when after = 'needs_review' then review_reason end))
-              || case when settlement is not null and after in ('pending', 'needs_review') then '{"zinc_request_id": null}'::jsonb else '{}' end)) as datas,
+              || case when settlement is not null and after in ('pending', 'needs_review') then '{"zinc_request_id": null}'::jsonb else '{}' end
+              || case when held is not null and after in ('cancelled', 'failed') then '{"hold_reason": null}'::jsonb else '{}' end)) as datas,
          bool_or(after in ('pending', 'completed', 'failed', 'cancelled') and settlement is null
            or (settlement = 'delivered') <> (after = 'completed')) as unsettled_return
     into good from locked;
@@ -57,6 +62,9 @@ begin
            lease_token = null, lease_expires_at = null
       from unnest(good.ids, good.generations, good.settlements, good.request_ids) as g (id, generation, settlement, request_id)
      where g.settlement is not null and a.order_id = g.id and a.generation = g.generation;
+    if good.afters && array['cancelled', 'failed'] then
+      perform :"schema".end_unbought(good.ids, good.afters, worker_param, at);
+    end if;
   end if;
   return query
   select w.id, case when w.id = any (good.ids) then 'recorded' else 'stale' end from unnest(ids) as w (id);

@@ -2,8 +2,9 @@
 --          or a claim given back unsent. What follows was decided by the program (orders_core::plan);
 --          this function refuses a decision that could buy twice: an order returns to pending only
 --          when its attempt is settled by a used-up key or certainly never sent. // G5, G6, G13
--- Locks:   orders in id order, for no key update; then their attempts.
--- Rows:    per recorded order one change, one event, one attempt.
+--          An order that ends so sends its money back. // C5
+-- Locks:   orders in id order, for no key update; then their attempts; of ended ones the payments.
+-- Rows:    per recorded order one change, one event, one attempt; of ended ones at most one move.
 -- Callers: the service's engine.
 create or replace function :"schema".record_setbacks(
   worker_param text, ids uuid[], tokens uuid[], kinds text[], codes text[], outcomes text[],
@@ -31,7 +32,8 @@ begin
      order by id
   ), fenced as (
     select w.*, o.version, o.hold_reason as held, a.generation, a.calls, a.outcome as known,
-           w.kind = 'claim_released' and a.calls = 1 and a.outcome = 'open' as unsent
+           w.kind = 'claim_released' and a.calls = 1 and a.outcome = 'open' as unsent,
+           o.hold_reason = 'cancel_requested' as wished
       from wanted as w
       join :"schema".orders as o on o.id = w.id and o.status = 'submitting'
       join :"schema".order_attempts as a on a.order_id = o.id and a.settled_at is null
@@ -39,23 +41,27 @@ begin
      order by o.id
        for no key update
   ), decided as (
-    select f.*, case when f.kind = 'claim_released' then case when f.unsent then 'pending' else 'submitting' end
+           -- Somebody wants it cancelled, and now it is certain that nothing was bought. // C5
+    select f.*, case when f.wished and (f.unsent or f.settlement is not null) then 'cancelled'
+                when f.kind = 'claim_released' then case when f.unsent then 'pending' else 'submitting' end
                 else f.after end as final,
+           case when f.wished and f.unsent then 'never_sent' else f.settlement end as evidence,
            at + f.delay_ms * interval '1 millisecond' as wait_until
       from fenced as f
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,
          array_agg(kind) as kinds, array_agg(code) as codes, array_agg(unsent) as unsent,
          array_agg(case when kind = 'claim_released' then known else outcome end) as outcomes,
-         array_agg(settlement) as settlements, array_agg(final) as afters,
+         array_agg(evidence) as settlements, array_agg(final) as afters,
          array_agg(case when final = 'submitting'
            then greatest(wait_until, at + bound) else wait_until end) as dues,
-         array_agg(jsonb_strip_nulls(jsonb_build_object('code', code, 'settled_by', settlement, 'calls', calls))
+         array_agg(jsonb_strip_nulls(jsonb_build_object('code', code, 'settled_by', evidence, 'calls', calls))
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
                 'review_reason', case when final = 'needs_review' then coalesce(review_reason, code) end,
-                'hold_reason', case when held is null then hold_reason end)))) as datas,
+                'hold_reason', case when held is null then hold_reason end))
+             || case when held is not null and final in ('cancelled', 'failed') then '{"hold_reason": null}'::jsonb else '{}' end)) as datas,
          bool_or(final = 'pending' and settlement is null and not unsent
-           or final in ('completed', 'cancelled', 'failed') and settlement is null
+           or final in ('completed', 'cancelled', 'failed') and evidence is null
            or settlement is not null and (kind = 'claim_released' or outcome is distinct from 'refused')) as unfounded
     into good from decided;
   if good.ids is not null then
@@ -76,6 +82,9 @@ begin
       from unnest(good.ids, good.generations, good.codes, good.unsent, good.outcomes, good.settlements)
         as g (id, generation, code, unsent, outcome, settlement)
      where a.order_id = g.id and a.generation = g.generation;
+    if good.afters && array['cancelled', 'failed'] then
+      perform :"schema".end_unbought(good.ids, good.afters, worker_param, at);
+    end if;
   end if;
   return query
   select w.id, case when w.id = any (good.ids) then 'recorded' else 'stale' end from unnest(ids) as w (id);

@@ -1,9 +1,10 @@
 -- Purpose: ties a PaymentIntent to an order that somebody has locked, recognises it as the same, or
 --          refuses it. A refusal is kept as a finding, whatever its reason: money may have been taken
 --          that buys nothing. // C1
+--          A PaymentIntent that Stripe canceled or does not know counts no more once another one is named.
 -- Locks:   none of its own; the caller holds the order.
--- Rows:    one payment; or one finding.
--- Callers: attach_payment, repeated_order.
+-- Rows:    one payment, or two; one change with its event when a lapsed one is replaced; or one finding.
+-- Callers: attach_payment, repeated_order, adopt_payment.
 create or replace function :"schema".tie_payment(
   locked :"schema".orders, intent text, named_by text, at timestamptz
 ) returns jsonb
@@ -15,17 +16,28 @@ declare
   facts jsonb := jsonb_build_object('order_id', locked.id, 'payment_intent', intent, 'status', locked.status,
                                     'payment_status', locked.payment_status);
 begin
-  if exists (select from :"schema".payments as p where p.payment_intent = intent and p.order_id = locked.id) then
+  if exists (select from :"schema".payments as p where p.payment_intent = intent and p.order_id = locked.id and p.live) then
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', locked.id);
   end if;
   reason := case
-    when exists (select from :"schema".payments as p where p.order_id = locked.id and p.live) then 'second_payment'
-    when locked.payment_status <> 'unpaid' or locked.status <> 'pending' then 'payment_not_awaited' end;
+    when exists (select from :"schema".payments as p where p.order_id = locked.id and p.live
+                  and coalesce(p.stripe_status, '') not in ('canceled', 'not_found')) then 'second_payment'
+    -- Of an order that ended unbought it is tied, so that its money goes back. // B10
+    when locked.status not in ('pending', 'cancelled', 'failed') or locked.status = 'pending' and locked.payment_status not in ('unpaid', 'failed')
+      then 'payment_not_awaited'
+    when exists (select from :"schema".payments as p where p.payment_intent = intent) then 'payment_taken' end;
   if reason is null then
+    update :"schema".payments as p set live = false where p.order_id = locked.id and p.live;
     insert into :"schema".payments (payment_intent, order_id, next_read_at, created_at)
     values (intent, locked.id, at, at)
     on conflict (payment_intent) do nothing;
     if found then
+      if locked.status = 'pending' and (locked.hold_reason in ('payment_canceled', 'payment_undone', 'authorisation_ending')
+         or locked.payment_status = 'failed') then
+        perform :"schema".close_finding(locked.id, array['payment_canceled', 'payment_undone', 'authorisation_ending', 'payment_not_found'], at);
+        perform :"schema".write_event(locked.id, locked.version, 'order_held', 'pending', 'pending', jsonb_build_object(
+          'payment_intent', intent, 'set', '{"hold_reason": "awaiting_payment", "payment_status": "unpaid"}'::jsonb), null, at, named_by, 'options');
+      end if;
       return jsonb_build_object('success', true, 'duplicate', false, 'order_id', locked.id);
     end if;
     reason := 'payment_taken';

@@ -26,7 +26,7 @@ create or replace trigger orders_never_truncated
 -- What was placed stays as it was placed.
 create or replace trigger orders_stay_as_placed
   before update of id, order_number, content_digest, created_at, goods_minor, total_minor,
-    price_cap_minor, retailer, currency
+    price_cap_minor, retailer, currency, capture_when
   on :"schema".orders for each statement
   execute function :"schema".refuse_write(
     'an order stays as it was placed', 'Cancel the order and place another.');

@@ -41,13 +41,18 @@ end $close$;
 
 -- What may be read.
 grant select on :"schema".orders, :"schema".order_items, :"schema".order_events, :"schema".order_edges, :"schema".payments,
-  :"schema".findings, :"schema".alerts, :"schema".workers, :"schema".provider_accounts,
+  :"schema".findings, :"schema".alerts, :"schema".differences, :"schema".tallies, :"schema".cursors, :"schema".workers, :"schema".provider_accounts,
   :"schema".protected_functions, :"schema".protected_objects, :"schema".schema_migrations
   to service_role, :"app";
 grant select (order_id, generation, attempt_id, provider, provider_key, request_digest, price_cap_minor, calls,
               opened_at, first_sent_at, key_dead_at, call_deadline_at, lease_expires_at, worker, outcome,
               request_id, code, settled_at, settled_by)
   on :"schema".order_attempts to service_role, :"app";
+grant select (id, order_id, payment_intent, kind, amount_minor, currency, cause, reason, requested_by, approved_by, state, key_number,
+              calls, first_sent_at, key_dead_at, call_deadline_at, lease_expires_at, stripe_id, stripe_status, code, due_at, created_at, settled_at)
+  on :"schema".money_moves to service_role, :"app";
+grant select (event_id, source, kind, object, object_id, payment_intent, livemode, created_at, received_at, state, tries, due_at, handled_at)
+  on :"schema".inbox to service_role, :"app";
 create policy read_by_the_shop on :"schema".orders for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".order_items for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".order_events for select to service_role, :"app" using (true);
@@ -56,6 +61,11 @@ create policy read_by_the_shop on :"schema".order_attempts for select to service
 create policy read_by_the_shop on :"schema".payments for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".findings for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".alerts for select to service_role, :"app" using (true);
+create policy read_by_the_shop on :"schema".money_moves for select to service_role, :"app" using (true);
+create policy read_by_the_shop on :"schema".inbox for select to service_role, :"app" using (true);
+create policy read_by_the_shop on :"schema".differences for select to service_role, :"app" using (true);
+create policy read_by_the_shop on :"schema".tallies for select to service_role, :"app" using (true);
+create policy read_by_the_shop on :"schema".cursors for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".workers for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".provider_accounts for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".protected_functions for select to service_role, :"app" using (true);
@@ -67,7 +77,7 @@ create policy read_by_the_shop on :"schema".schema_migrations for select to serv
 -- refused by PostgreSQL, because other tables refer to it; with cascade it meets the triggers of all
 -- of them, once it is permitted on all of them.)
 grant update (status), delete, truncate on :"schema".orders to service_role, :"app";
-grant truncate on :"schema".order_items, :"schema".order_private, :"schema".payments, :"schema".findings, :"schema".alerts
+grant truncate on :"schema".order_items, :"schema".order_private, :"schema".payments, :"schema".money_moves, :"schema".differences, :"schema".findings, :"schema".alerts
   to service_role, :"app";
 
 -- The doors of the shop.
@@ -76,6 +86,8 @@ grant execute on function :"schema".complete_order_processing(uuid, text, text, 
 grant execute on function :"schema".manually_complete_order(uuid, text, text, jsonb) to service_role, :"app";
 grant execute on function :"schema".recover_stuck_orders(integer, jsonb) to service_role, :"app";
 grant execute on function :"schema".attach_payment(uuid, text, jsonb) to service_role, :"app";
+grant execute on function :"schema".refund_order(uuid, bigint, text, jsonb) to service_role, :"app";
+grant execute on function :"schema".decide_move(uuid, text, bigint, text, jsonb) to service_role, :"app";
 grant execute on function :"schema".hold_order(uuid, text, jsonb) to service_role, :"app";
 grant execute on function :"schema".resolve_review(uuid, text, text, jsonb) to service_role, :"app";
 grant execute on function :"schema".release_hold(uuid, jsonb) to service_role, :"app";
@@ -94,7 +106,28 @@ grant execute on function :"schema".due_watches(integer) to :"app";
 grant execute on function :"schema".record_readings(text, uuid[], bigint[], text[], text[], text[], bigint[], text[], text[], text[], bigint[], jsonb[]) to :"app";
 grant execute on function :"schema".report_reading(text, uuid, text, text, text) to :"app";
 grant execute on function :"schema".due_payments(integer) to :"app";
-grant execute on function :"schema".record_payments(text, boolean, text[], uuid[], text[], bigint[], text[], boolean[], text[], boolean[]) to :"app";
+grant execute on function :"schema".record_payments(text, boolean, jsonb) to :"app";
+grant execute on function :"schema".adopt_payment(text, text, text) to :"app";
+grant execute on function :"schema".lease_moves(text, uuid, integer, integer) to :"app";
+grant execute on function :"schema".commit_move(uuid, uuid, text, bytea, boolean, integer, bigint) to :"app";
+grant execute on function :"schema".record_move(text, uuid, uuid, text, text, text, text, bigint) to :"app";
+grant execute on function :"schema".plan_captures(text, integer) to :"app";
+grant execute on function :"schema".expire_unpaid(text, integer) to :"app";
+grant execute on function :"schema".receive_event(text, text, text, text, text, bytea, text, boolean, bigint, text, bytea, boolean, text, boolean) to :"app";
+grant execute on function :"schema".due_events(integer) to :"app";
+grant execute on function :"schema".finish_events(text[], text[], text[]) to :"app";
+grant execute on function :"schema".add_tallies(text[], bigint[]) to :"app";
+grant execute on function :"schema".move_cursor(text, timestamptz) to :"app";
+grant execute on function :"schema".payment_to_read(uuid) to :"app";
+grant execute on function :"schema".nudge_moves(text[]) to :"app";
+grant execute on function :"schema".fail_refund(text, uuid, text, text) to :"app";
+grant execute on function :"schema".events_from(text) to :"app";
+grant execute on function :"schema".begin_reconciliation(bigint) to :"app";
+grant execute on function :"schema".reconcile_payments(timestamptz, boolean, jsonb) to :"app";
+grant execute on function :"schema".reconcile_refunds(timestamptz, jsonb) to :"app";
+grant execute on function :"schema".reconcile_purchases(timestamptz, timestamptz, jsonb) to :"app";
+grant execute on function :"schema".reconcile_orders(timestamptz, uuid, integer) to :"app";
+grant execute on function :"schema".finish_reconciliation(timestamptz, timestamptz, text[], jsonb) to :"app";
 grant execute on function :"schema".pause_provider(text, text, bigint, boolean) to :"app";
 grant execute on function :"schema".claim_account(text, bytea, boolean) to :"app";
 grant execute on function :"schema".beat_worker(text, text, boolean) to :"app";

@@ -9,5 +9,10 @@ insert into :"schema".settings (name, value) values
   ('repeat_first_ms', '1000'),
   ('renew_first_ms', '5000'),
   ('account_pause_ms', '300000'),
-  ('complete_on', 'delivered')
+  ('complete_on', 'delivered'),
+  ('gate_age_ms', '60000'),
+  ('capture_when', 'before_purchase'),
+  ('hold_on_fraud_signs', 'yes'),
+  ('two_persons_above_minor', '0'),
+  ('expire_unpaid_after_s', '0')
 on conflict (name) do nothing;

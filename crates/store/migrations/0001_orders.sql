@@ -28,7 +28,10 @@ create domain :"schema".orders_zinc_request_id as text
 create domain :"schema".orders_zinc_status as text
   constraint orders_zinc_status_length check (char_length(value) between 1 and 100);
 create domain :"schema".orders_hold_reason as text
-  constraint orders_hold_reason_known check (value in ('awaiting_payment', 'awaiting_funds', 'payment_mismatch', 'disputed', 'scheduled', 'operator', 'restored'));
+  constraint orders_hold_reason_known check (value in (
+    'awaiting_payment', 'awaiting_funds', 'disputed', 'scheduled', 'operator', 'restored', 'cancel_requested',
+    'wrong_mode', 'wrong_order', 'wrong_currency', 'wrong_amount', 'payment_canceled', 'payment_undone', 'authorisation_ending',
+    'payment_refunded', 'payment_disputed', 'payment_in_review', 'fraud_warning'));
 create domain :"schema".orders_review_reason as text
   constraint orders_review_reason_length check (char_length(value) between 1 and 100);
 create domain :"schema".orders_payment_status as text
@@ -41,6 +44,8 @@ create domain :"schema".orders_goods_minor as bigint
   constraint orders_goods_positive check (value between 1 and 1000000000);
 create domain :"schema".orders_cost_minor as bigint
   constraint orders_cost_positive check (value >= 0);
+create domain :"schema".orders_capture_when as text
+  constraint orders_capture_when_known check (value in ('before_purchase', 'after_purchase'));
 create domain :"schema".orders_content_digest as bytea
   constraint orders_content_digest_is_a_digest check (octet_length(value) = 32);
 
@@ -93,6 +98,7 @@ create table :"schema".orders (
   total_minor     bigint not null,
   price_cap_minor bigint not null,
   cost_minor      :"schema".orders_cost_minor,
+  capture_when    :"schema".orders_capture_when not null default 'before_purchase',
   content_digest  :"schema".orders_content_digest not null,
   due_at          timestamptz,
   created_at      timestamptz not null,
@@ -114,6 +120,8 @@ comment on column :"schema".orders.generation is 'Number of the current attempt;
 comment on column :"schema".orders.hold_reason is 'While set, nothing new is sent for this order.';
 comment on column :"schema".orders.price_cap_minor is 'Ceiling that the provider may spend.';
 comment on column :"schema".orders.cost_minor is 'What the purchase really cost, as the provider said.';
+comment on column :"schema".orders.capture_when is
+  'Whether reserved money is taken before the purchase, or after the provider took the order.';
 comment on column :"schema".orders.content_digest is 'SHA-256 of the content as placed; tells a repeat from another order.';
 comment on column :"schema".orders.due_at is 'When somebody must look next: claim, lease end, retry, poll or reminder.';
 comment on column :"schema".orders.updated_at is 'Moves with the status, with a lease and with each scheduled look, and on no other edit, so that "submitting and older than two minutes" means that nobody looks after it.';
@@ -126,6 +134,10 @@ create index orders_watched on :"schema".orders (due_at)
   where status in ('submitted_to_zinc', 'processing');
 -- What recovery and the specification's health query read, held orders included.
 create index orders_submitting on :"schema".orders (due_at) where status = 'submitting';
+-- What is bought and not captured yet.
+create index orders_to_capture on :"schema".orders (id) where payment_status = 'authorized';
+-- What nobody has paid yet, oldest first.
+create index orders_unpaid on :"schema".orders (created_at) where status = 'pending' and payment_status = 'unpaid';
 -- What waits for a person.
 create index orders_in_review on :"schema".orders (due_at) where status = 'needs_review';
 -- A request id belongs to one order for ever.

@@ -4,15 +4,13 @@
 -- Rows:    the number of orders paid.
 -- Callers: the benchmark, before it measures.
 select count(*)
-  from (select array_agg(w.payment_intent) as intents, array_agg(w.order_id) as ids,
-               array_agg('succeeded'::text) as statuses, array_agg(w.total_minor) as totals,
-               array_agg(w.currency) as currencies, array_agg(false) as flags,
-               array_agg(w.order_id::text) as named
+  from (select jsonb_agg(jsonb_build_object('payment_intent', w.payment_intent, 'order_id', w.order_id, 'status', 'succeeded',
+                 'received_minor', w.total_minor, 'capturable_minor', 0, 'refunded_minor', 0, 'currency', w.currency, 'livemode', false,
+                 'named_order', w.order_id, 'in_review', false, 'warned', false)) as facts
           from (select p.payment_intent, p.order_id, o.total_minor, o.currency::text as currency
                   from :"schema".payments as p
                   join :"schema".orders as o on o.id = p.order_id
                  where o.status = 'pending' and o.hold_reason = 'awaiting_payment'
                  limit $1) as w) as a
- cross join lateral :"schema".record_payments(
-   'bench', false, a.intents, a.ids, a.statuses, a.totals, a.currencies, a.flags, a.named, a.flags) as r
- where a.ids is not null and r.result = 'paid'
+ cross join lateral :"schema".record_payments('bench', false, a.facts) as r
+ where a.facts is not null and r.result = 'paid'

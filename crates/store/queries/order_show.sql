@@ -1,4 +1,4 @@
--- Purpose: one order with its lines, attempts and payments; nothing private. A live attempt that the
+-- Purpose: one order with its lines, attempts, payments and their movements; nothing private. A live attempt that the
 --          provider accepted is told so from the order, where the acceptance is written.
 -- Locks:   none.
 -- Rows:    at most one.
@@ -16,6 +16,10 @@ select to_jsonb(o) - 'head' - 'content_digest' || jsonb_build_object(
           where a.order_id = o.id),
          'payments', (select coalesce(jsonb_agg(to_jsonb(p) - 'order_id' order by p.created_at), '[]')
            from :"schema".payments as p where p.order_id = o.id),
+         'moves', (select coalesce(jsonb_agg(jsonb_build_object('id', m.id, 'kind', m.kind, 'amount_minor', m.amount_minor,
+             'currency', m.currency, 'state', m.state, 'cause', m.cause, 'reason', m.reason, 'requested_by', m.requested_by, 'calls', m.calls,
+             'code', m.code, 'created_at', m.created_at, 'due_at', m.due_at, 'settled_at', m.settled_at) order by m.created_at, m.id), '[]')
+           from :"schema".money_moves as m where m.order_id = o.id),
          'findings', (select coalesce(jsonb_agg(to_jsonb(f) - 'order_id' order by f.opened_at), '[]')
            from :"schema".findings as f where f.order_id = o.id))
   from :"schema".orders as o

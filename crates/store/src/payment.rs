@@ -3,7 +3,8 @@
 use crate::record::{SIDE_BY_SIDE, is_of_some_rows};
 use crate::{Error, Store};
 use futures_util::{StreamExt, stream};
-use orders_core::payment::PaymentFacts;
+use orders_core::payment::{Dispute, PaymentFacts};
+use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -14,6 +15,9 @@ pub struct DuePayment {
     pub order_id: Uuid,
     /// Stripe's id.
     pub payment_intent: String,
+    /// When it was taken, on the database's clock in microseconds since 1970: what Stripe says is as
+    /// old as this at most.
+    pub asked_us: i64,
 }
 
 /// Takes the payments that should be read now.
@@ -22,14 +26,31 @@ pub async fn due(store: &Store, batch_max: usize) -> Result<Vec<DuePayment>, Err
     let rows = store
         .query(
             "payments.due",
-            &store.in_schema("select order_id, payment_intent from {schema}.due_payments($1)"),
+            &store.in_schema(
+                "select order_id, payment_intent, asked_us from {schema}.due_payments($1)",
+            ),
             &[(&batch_max, Type::INT4)],
         )
         .await?;
-    Ok(rows
-        .iter()
-        .map(|row| DuePayment { order_id: row.get(0), payment_intent: row.get(1) })
-        .collect())
+    Ok(rows.iter().map(of_row).collect())
+}
+
+/// The payment that must be read before its order can be sent now, if one must.
+pub async fn due_of_order(store: &Store, order: Uuid) -> Result<Option<DuePayment>, Error> {
+    let rows = store
+        .query(
+            "payments.due_of_order",
+            &store.in_schema(
+                "select order_id, payment_intent, asked_us from {schema}.payment_to_read($1)",
+            ),
+            &[(&order, Type::UUID)],
+        )
+        .await?;
+    Ok(rows.first().map(of_row))
+}
+
+fn of_row(row: &tokio_postgres::Row) -> DuePayment {
+    DuePayment { order_id: row.get(0), payment_intent: row.get(1), asked_us: row.get(2) }
 }
 
 /// What Stripe said about one payment.
@@ -77,6 +98,31 @@ pub async fn record_not_found(
     record_told(store, worker, live_mode, &told).await.map(drop)
 }
 
+impl Told<'_> {
+    /// What the database judges. What is not known is null, and breaks its condition.
+    fn to_json(self) -> Value {
+        let mut told = json!({
+            "payment_intent": self.due.payment_intent,
+            "order_id": self.due.order_id,
+            "status": NOT_FOUND,
+            "asked_us": self.due.asked_us,
+        });
+        let Some(facts) = self.facts else { return told };
+        told["status"] = json!(facts.status);
+        told["received_minor"] = json!(facts.received_minor);
+        told["capturable_minor"] = json!(facts.capturable_minor);
+        told["refunded_minor"] = json!(facts.refunded_minor);
+        told["currency"] = json!(facts.currency);
+        told["livemode"] = json!(facts.livemode);
+        told["named_order"] = json!(facts.named_order);
+        told["capture_before"] = json!(facts.capture_before_s);
+        told["dispute"] = json!(facts.dispute.map(Dispute::name));
+        told["in_review"] = json!(facts.in_review);
+        told["warned"] = json!(facts.warned);
+        told
+    }
+}
+
 async fn record_told(
     store: &Store,
     worker: &str,
@@ -107,34 +153,12 @@ async fn record_together(
     live_mode: bool,
     batch: &[Told<'_>],
 ) -> Result<(usize, usize), Error> {
-    let intents: Vec<_> = batch.iter().map(|one| one.due.payment_intent.as_str()).collect();
-    let order_ids: Vec<_> = batch.iter().map(|one| one.due.order_id).collect();
-    let statuses: Vec<_> =
-        batch.iter().map(|one| one.facts.map_or(NOT_FOUND, |facts| &facts.status)).collect();
-    let facts = || batch.iter().map(|one| one.facts);
-    let received: Vec<_> = facts().map(|facts| Some(facts?.received_minor)).collect();
-    let currencies: Vec<_> = facts().map(|facts| Some(facts?.currency.as_str())).collect();
-    let livemodes: Vec<_> = facts().map(|facts| Some(facts?.livemode)).collect();
-    let named: Vec<_> = facts().map(|facts| Some(facts?.order_id?.to_string())).collect();
-    let spoiled: Vec<_> = facts().map(|facts| Some(facts?.spoiled)).collect();
+    let facts: Value = batch.iter().map(|told| told.to_json()).collect();
     let rows = store
         .query_once(
             "payments.record",
-            &store.in_schema(
-                "select result from {schema}.record_payments($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            ),
-            &[
-                (&worker, Type::TEXT),
-                (&live_mode, Type::BOOL),
-                (&intents, Type::TEXT_ARRAY),
-                (&order_ids, Type::UUID_ARRAY),
-                (&statuses, Type::TEXT_ARRAY),
-                (&received, Type::INT8_ARRAY),
-                (&currencies, Type::TEXT_ARRAY),
-                (&livemodes, Type::BOOL_ARRAY),
-                (&named, Type::TEXT_ARRAY),
-                (&spoiled, Type::BOOL_ARRAY),
-            ],
+            &store.in_schema("select result from {schema}.record_payments($1, $2, $3)"),
+            &[(&worker, Type::TEXT), (&live_mode, Type::BOOL), (&facts, Type::JSONB)],
         )
         .await?;
     let paid = rows.iter().filter(|row| row.get::<_, &str>(0) == "paid").count();

@@ -62,6 +62,27 @@ pub async fn order_by_id(store: &Store, id: Uuid) -> Result<Option<Value>, Error
     Ok(rows.first().map(|row| row.get(0)))
 }
 
+/// The money of one order: its payments, their movements and the messages about them.
+pub async fn payments(store: &Store, order: Uuid) -> Result<Option<Value>, Error> {
+    let sql = schema::names(store.schema())?.render(include_str!("../queries/payments_show.sql"));
+    let rows = store.query("payments.show", &sql, &[(&order, Type::UUID)]).await?;
+    Ok(rows.first().map(|row| row.get(0)))
+}
+
+/// The order that a PaymentIntent is named for.
+pub async fn order_of_payment(store: &Store, intent: &str) -> Result<Option<Uuid>, Error> {
+    let sql = store.in_schema("select order_id from {schema}.payments where payment_intent = $1");
+    let rows = store.query("payments.order", &sql, &[(&intent, Type::TEXT)]).await?;
+    Ok(rows.first().map(|row| row.get(0)))
+}
+
+/// Movements of money that have not ended, those that wait for a second person first.
+pub async fn open_moves(store: &Store, limit: i64) -> Result<Vec<Value>, Error> {
+    let sql = schema::names(store.schema())?.render(include_str!("../queries/moves_open.sql"));
+    let rows = store.query("moves.open", &sql, &[(&limit, Type::INT8)]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// How far one order is and when something happens to it next, on the database's clock: a time that
 /// is not past. `provider` is whoever would buy it, as long as it has no attempt.
 pub async fn standing(store: &Store, id: Uuid, provider: &str) -> Result<Option<Value>, Error> {

@@ -21,6 +21,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How far an order goes before it is complete.
     pub complete_on: CompleteOn,
+    /// Whether an open review or an early warning of fraud holds an order.
+    pub hold_on_fraud_signs: bool,
 }
 
 /// Reads the settings.
@@ -56,6 +58,7 @@ pub async fn read(store: &Store) -> Result<Settings, Error> {
         complete_on: CompleteOn::parse(text("complete_on")?).ok_or_else(|| {
             Error::BadGround("the setting complete_on must be placed or delivered".into())
         })?,
+        hold_on_fraud_signs: text("hold_on_fraud_signs")? == "yes",
     })
 }
 

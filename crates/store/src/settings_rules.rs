@@ -36,13 +36,16 @@ pub enum Kind {
 /// both be bought. A shorter bound would be no bound. // ruling 4
 const PROCESSING_BOUND_MS_LEAST: u64 = 60_000;
 
+/// What Stripe said longer ago may be true no more: a refund or a dispute takes a moment. // G2
+const GATE_AGE_MS_MOST: u64 = 60_000;
+
 const fn whole(name: &'static str, least: u64, most: u64, purpose: &'static str) -> Rule {
     Rule { name, kind: Kind::Whole { least, most }, purpose }
 }
 
 /// Every setting that a shop has. The largest bounds keep every repeat within the life of its key
 /// (23 hours), and the largest first pauses are the caps of their schedules.
-pub const RULES: [Rule; 9] = [
+pub const RULES: [Rule; 14] = [
     whole(
         "processing_bound_ms",
         PROCESSING_BOUND_MS_LEAST,
@@ -81,6 +84,35 @@ pub const RULES: [Rule; 9] = [
         kind: Kind::Word(&["delivered", "placed"]),
         purpose: "how far an order goes before it is complete",
     },
+    whole(
+        "gate_age_ms",
+        1_000,
+        GATE_AGE_MS_MOST,
+        "how old what Stripe said of a payment may be when its order is sent, in milliseconds",
+    ),
+    Rule {
+        name: "capture_when",
+        kind: Kind::Word(&["before_purchase", "after_purchase"]),
+        purpose: "when reserved money is taken, for orders that do not say it themselves",
+    },
+    Rule {
+        name: "hold_on_fraud_signs",
+        kind: Kind::Word(&["yes", "no"]),
+        purpose: "whether an open review or an early warning of fraud holds an order",
+    },
+    whole(
+        "two_persons_above_minor",
+        0,
+        1_000_000_000,
+        "the amount above which a second person must approve a refund, in the smallest unit; 0 for \
+         none",
+    ),
+    whole(
+        "expire_unpaid_after_s",
+        0,
+        31_536_000,
+        "after how many seconds an order that nobody paid is cancelled; 0 for never",
+    ),
     Rule {
         name: "shop_secret",
         kind: Kind::Secret,

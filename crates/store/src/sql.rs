@@ -17,7 +17,7 @@ macro_rules! files {
 
 /// Forward only, in order; the position is the version.
 pub const MIGRATIONS: &[File] = files!("migrations":
-    "0000_ledger", "0001_orders", "0002_history", "0003_attempts", "0004_payments", "0005_people");
+    "0000_ledger", "0001_orders", "0002_history", "0003_attempts", "0004_payments", "0005_people", "0006_money");
 
 /// Created anew on every install, after the migrations; callees before callers where a body is
 /// parsed at creation.
@@ -26,18 +26,23 @@ pub const FUNCTIONS: &[File] = files!("functions":
     "open_finding", "refusal", "new_order_id", "request_id_fault", "payment_intent_fault", "line_fault", "text_fault",
     "whole_fault", "check_options", "check_order_recipient", "check_order_content", "tie_payment", "repeated_order",
     "lines_digest", "private_digest",
-    "take_idempotency_key", "insert_order", "refuse_birth", "place_order", "attach_payment", "due_payments", "report_late_payments", "report_dead_payments",
-    "record_payments", "hold_order", "release_hold", "owe_refund", "cancel_order", "resolve_review", "lock_due_orders",
+    "take_idempotency_key", "insert_order", "refuse_birth", "place_order", "attach_payment", "due_payments", "close_finding", "money_left",
+    "plan_move", "needs_approval", "return_money", "due_when_released", "withdraw_unapproved", "payment_deviation", "payment_word", "report_payment", "settle_payment", "record_payments", "adopt_payment",
+    "hold_order", "release_hold", "ask_to_cancel", "cancel_order", "refund_order", "decide_move", "refunds_within_received",
+    "move_wanted", "lease_moves", "commit_move", "record_move", "plan_captures", "expire_unpaid", "receive_event", "due_events", "finish_events",
+    "add_tallies", "move_cursor", "payment_to_read", "nudge_moves", "fail_refund", "events_from", "end_unbought", "resolve_review", "lock_due_orders",
     "commit_intents", "record_acceptances", "record_setbacks", "review_orders", "renew_leases",
     "touch_waiting_orders", "recover_ended_leases", "close_late_ids", "recover_dead_keys", "recover_stuck_orders",
     "objection_to_acceptance", "accept_purchase", "accept_patiently", "complete_order_processing", "refusal_by_word", "refuse_word",
     "complete_by_word", "manually_complete_order", "due_watches", "record_readings", "report_reading",
-    "pause_provider", "claim_account", "beat_worker", "order_system_health", "broken_histories", "broken_records", "verify_orders", "add_api_key",
+    "pause_provider", "claim_account", "beat_worker", "difference_runbook", "tell_differences", "begin_reconciliation",
+    "reconcile_payments", "reconcile_refunds", "reconcile_purchases", "reconcile_orders", "finish_reconciliation",
+    "order_system_health", "broken_histories", "broken_records", "verify_orders", "add_api_key",
     "find_api_key", "list_api_keys", "revoke_api_key", "shop_settings");
 
 /// Triggers, grants and first settings; created anew on every install, after the functions.
 pub const GUARDS: &[File] = files!("guards":
-    "01_refuse_write", "02_orders", "03_history", "04_attempts", "05_grants", "06_settings");
+    "01_refuse_write", "02_orders", "03_history", "04_attempts", "05_grants", "06_settings", "07_money");
 
 /// The names of one shop's schema and roles.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 
 mod shop;
 
-use shop::Shop;
+use shop::{Shop, facts};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -46,11 +46,9 @@ async fn waits(shop: &Arc<Shop>, id: Uuid, first: &str, late: &str) {
 
 /// How Stripe's word about an order's payment is recorded.
 fn told(id: Uuid, received: u32) -> String {
-    format!(
-        "record_payments('t', false, array['pi_{}'], array['{id}'::uuid], array['succeeded'],
-           array[{received}::bigint], array['GBP'], array[false], array['{id}'], array[false])",
-        id.simple()
-    )
+    let mut facts = facts(id);
+    facts["received_minor"] = received.into();
+    format!("record_payments('t', false, '[{facts}]')")
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ async fn a_life_is_gapless_and_chained_and_folds_to_its_row() {
         "select (({folded}) || '{{}}') = jsonb_build_object('order_number', order_number, 'retailer', retailer, 'currency', currency,
            'goods_minor', goods_minor, 'total_minor', total_minor, 'price_cap_minor', price_cap_minor, 'generation', generation,
            'zinc_request_id', zinc_request_id, 'zinc_status', zinc_status, 'hold_reason', hold_reason,
-           'payment_status', payment_status, 'content_digest', encode(content_digest, 'hex')) from orders where id = '{id}'"
+           'payment_status', payment_status, 'capture_when', capture_when, 'content_digest', encode(content_digest, 'hex')) from orders where id = '{id}'"
     );
     assert_eq!(shop.text(&row).await, "true", "{}", shop.text(&folded).await);
 }

@@ -18,13 +18,20 @@ fn facts(order: Uuid, change: impl FnOnce(&mut PaymentFacts)) -> ReadPayment {
     let mut facts = PaymentFacts {
         status: "succeeded".into(),
         received_minor: 1530,
+        capturable_minor: 0,
+        refunded_minor: 0,
         currency: "GBP".into(),
         livemode: false,
-        order_id: Some(order),
-        spoiled: false,
+        named_order: Some(order.to_string()),
+        capture_before_s: None,
+        dispute: None,
+        in_review: false,
+        warned: false,
     };
     change(&mut facts);
-    ReadPayment { due: DuePayment { order_id: order, payment_intent: intent(order) }, facts }
+    let asked_us = i64::MAX / 2_000; // later than whatever stands
+    let due = DuePayment { order_id: order, payment_intent: intent(order), asked_us };
+    ReadPayment { due, facts }
 }
 
 fn intent(order: Uuid) -> String {
@@ -66,10 +73,10 @@ async fn a_mismatch_ends_when_stripe_says_otherwise_and_is_told_once() {
     let shop = Shop::fresh().await;
     let id = shop.place("1").await;
     attach(&shop, id, &intent(id)).await.unwrap();
-    let wrong = || facts(id, |f| f.order_id = None);
+    let wrong = || facts(id, |f| f.named_order = None);
     for _ in 0..3 {
         record(&shop.app, "t", false, &[wrong()]).await.unwrap();
-        assert_eq!(hold(&shop, id).await, "payment_mismatch");
+        assert_eq!(hold(&shop, id).await, "wrong_order");
     }
     let told = format!(
         "select count(*) from order_events where order_id = '{id}' and kind = 'payment_mismatched'"
@@ -112,35 +119,67 @@ async fn findings(shop: &Shop, order: Uuid) -> String {
     found
 }
 
+/// The movements of money of an order: what, how much, why, and how far.
+async fn moves(shop: &Shop, order: Uuid) -> String {
+    shop.text(&format!(
+        "select coalesce(string_agg(concat_ws(' ', kind, amount_minor, cause, state), ', ' order by created_at, kind), '')
+           from money_moves where order_id = '{order}'"
+    ))
+    .await
+}
+
 #[tokio::test]
-async fn window_b10_money_that_comes_after_the_end_of_its_order_is_found_and_shown() {
+async fn window_b10_money_that_comes_after_the_end_of_its_order_goes_back_once() {
     let shop = Shop::fresh().await;
     shop.own_clock().await;
-    let ended = [
-        ("cancel_order('ID')", "cancelled"),
-        ("manually_complete_order('ID', 'outside', 'bought by hand')", "completed"),
-    ];
-    for (at, (end, status)) in ended.into_iter().enumerate() {
-        let id = shop.place(&at.to_string()).await;
-        attach(&shop, id, &intent(id)).await.unwrap();
-        shop.sql(&format!("select {}", end.replace("ID", &id.to_string()))).await;
-        assert_eq!(shop.status(id).await, status);
-        let before = findings(&shop, id).await;
-        for said in ["processing", "requires_payment_method"] {
-            record(&shop.app, "t", false, &[facts(id, |f| f.status = said.into())]).await.unwrap();
-            assert_eq!(findings(&shop, id).await, before);
-        }
-        shop.shift(&format!("{} days", (at + 1) * 40)).await;
-        let read: Vec<_> = due(&shop.app, 10).await.unwrap();
-        assert!(read.iter().any(|one| one.order_id == id), "weeks later it is still read");
-        for _ in 0..2 {
-            record(&shop.app, "t", false, &[facts(id, |_| ())]).await.unwrap();
-            assert!(findings(&shop, id).await.ends_with(&format!("paid_after_end {}", intent(id))));
-        }
-        assert_eq!(shop.status(id).await, status, "and nothing is bought for it");
+    let id = shop.place("1").await;
+    attach(&shop, id, &intent(id)).await.unwrap();
+    shop.sql(&format!("select cancel_order('{id}')")).await;
+    assert_eq!(moves(&shop, id).await, "cancel 0 order_ended open", "it cannot be paid any more");
+    for said in ["processing", "requires_payment_method"] {
+        record(&shop.app, "t", false, &[facts(id, |f| f.status = said.into())]).await.unwrap();
     }
-    shop.shift("10 years").await;
-    assert_eq!(due(&shop.app, 10).await.unwrap().len(), 0, "Stripe has said how it ended");
+    shop.shift("40 days").await;
+    let read: Vec<_> = due(&shop.app, 10).await.unwrap();
+    assert!(read.iter().any(|one| one.order_id == id), "weeks later it is still read");
+    for _ in 0..3 {
+        record(&shop.app, "t", false, &[facts(id, |_| ())]).await.unwrap();
+        let both = "cancel 0 order_ended open, refund 1530 paid_after_end open";
+        assert_eq!(moves(&shop, id).await, both);
+    }
+    assert_eq!(shop.status(id).await, "cancelled", "and nothing is bought for it");
+    assert_eq!(shop.text("select payment_status from orders").await, "refund_pending");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn window_b10_an_order_expires_only_when_stripe_says_that_it_cannot_be_paid() {
+    let shop = Shop::fresh().await;
+    shop.own_clock().await;
+    shop.sql("update settings set value = '3600' where name = 'expire_unpaid_after_s'").await;
+    let (slow, dead, bare) = (shop.place("1").await, shop.place("2").await, shop.place("3").await);
+    for id in [slow, dead] {
+        attach(&shop, id, &intent(id)).await.unwrap();
+    }
+    let sweep = "select expire_unpaid('t', 10)";
+    assert_eq!(shop.text(sweep).await, "0", "it is not late yet");
+    shop.shift("2 hours").await;
+    assert_eq!(shop.text(sweep).await, "3");
+    assert_eq!(shop.text(sweep).await, "0", "each is asked to be cancelled once");
+    assert_eq!(shop.status(bare).await, "cancelled", "nobody can pay it");
+    for id in [slow, dead] {
+        assert_eq!(shop.status(id).await, "pending");
+        assert_eq!(moves(&shop, id).await, "cancel 0 unpaid_too_long open");
+    }
+    record(&shop.app, "t", false, &[facts(slow, |_| ())]).await.unwrap();
+    record(&shop.app, "t", false, &[facts(dead, |f| f.status = "canceled".into())]).await.unwrap();
+    shop.sql(sweep).await;
+    assert_eq!(
+        (hold(&shop, slow).await.as_str(), shop.status(slow).await.as_str()),
+        ("none", "pending")
+    );
+    assert_eq!(shop.status(dead).await, "cancelled");
+    assert_eq!(findings(&shop, dead).await, "", "what was wrong about it is over");
     shop.verify().await;
 }
 
@@ -169,18 +208,18 @@ async fn a_payment_of_an_ended_order_is_read_more_and_more_seldom_until_stripe_e
 }
 
 #[tokio::test]
-async fn a_payment_that_was_being_read_while_its_order_was_cancelled_is_found() {
+async fn a_payment_that_was_being_read_while_its_order_was_cancelled_goes_back() {
     let shop = Shop::fresh().await;
     let id = shop.place("1").await;
     attach(&shop, id, &intent(id)).await.unwrap();
     assert_eq!(due(&shop.app, 10).await.unwrap().len(), 1);
     shop.sql(&format!("select cancel_order('{id}')")).await;
     record(&shop.app, "t", false, &[facts(id, |_| ())]).await.unwrap();
-    assert_eq!(findings(&shop, id).await, format!("paid_after_end {}", intent(id)));
+    assert!(moves(&shop, id).await.ends_with("refund 1530 paid_after_end open"));
 }
 
 #[tokio::test]
-async fn a_paid_order_that_is_cancelled_leaves_the_refund_that_is_owed() {
+async fn a_cancelled_order_sends_back_whatever_was_received_and_cancels_what_was_not() {
     let shop = Shop::fresh().await;
     let paid = shop.paid("1").await;
     let mismatched = shop.place("2").await;
@@ -188,13 +227,16 @@ async fn a_paid_order_that_is_cancelled_leaves_the_refund_that_is_owed() {
     record(&shop.app, "t", false, &[facts(mismatched, |f| f.received_minor = 5)]).await.unwrap();
     let unpaid = shop.place("3").await;
     attach(&shop, unpaid, &intent(unpaid)).await.unwrap();
-    for id in [paid, mismatched, unpaid] {
-        shop.sql(&format!("select cancel_order('{id}', 'the customer asked for it')")).await;
+    let bare = shop.place("4").await;
+    for id in [paid, mismatched, unpaid, bare] {
+        for _ in 0..2 {
+            shop.sql(&format!("select cancel_order('{id}', 'the customer asked for it')")).await;
+        }
     }
-    assert_eq!(findings(&shop, paid).await, format!("refund_owed {}", intent(paid)));
-    let both = format!("payment_mismatch {0}, refund_owed {0}", intent(mismatched));
-    assert_eq!(findings(&shop, mismatched).await, both, "money came, if not the right sum");
-    assert_eq!(findings(&shop, unpaid).await, "");
+    assert_eq!(moves(&shop, paid).await, "refund 1530 order_ended open");
+    assert_eq!(moves(&shop, mismatched).await, "refund 5 order_ended open", "if not the right sum");
+    assert_eq!(moves(&shop, unpaid).await, "cancel 0 order_ended open");
+    assert_eq!(moves(&shop, bare).await, "");
     shop.verify().await;
 }
 

@@ -318,7 +318,7 @@ async fn empty_and_missing_lists_change_nothing() {
         "select count(*) from record_acceptances('t', 1000, '{}', '{}', '{}')",
         "select count(*) from record_setbacks('t', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
         "select count(*) from record_readings('t', null, null, null, null, null, null, null, null, null, null, null)",
-        "select count(*) from record_payments('t', true, null, null, null, null, null, null, null, null)",
+        "select count(*) from record_payments('t', true, null)",
         "select count(*) from renew_leases(null, null, 1000)",
         "select count(*) from commit_intents('zinc_v1', 't', gen_random_uuid(), 1, 1, 1, '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
     ] {

@@ -72,8 +72,8 @@ fn each_class_has_the_consequence_of_the_contract() {
     };
     assert_eq!(after(Class::RetryNewKey), (Status::Pending, None, None));
     assert_eq!(after(Class::HoldUntilFunded), (Status::Pending, Some("awaiting_funds"), None));
-    assert_eq!(after(Class::Rejected), (Status::NeedsReview, None, Some("refund_owed".into())));
-    assert_eq!(after(Class::Cancelled), (Status::NeedsReview, None, Some("refund_owed".into())));
+    assert_eq!(after(Class::Rejected), (Status::Failed, None, None));
+    assert_eq!(after(Class::Cancelled), (Status::Failed, None, None));
     assert_eq!(after(Class::NeedsReview), (Status::NeedsReview, None, Some("some_code".into())));
     assert_eq!(after(Class::Configuration), (Status::Submitting, None, None));
     let exhausted = Sent { generation: 5, ..SENT };

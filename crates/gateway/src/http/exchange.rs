@@ -85,6 +85,7 @@ async fn whole(response: Response<Incoming>, bytes_max: usize) -> Result<Exchang
     Ok(Exchange {
         status: head.status.as_u16(),
         retry_after: retry_after(&head.headers),
+        headers: head.headers,
         body: collected.freeze(),
     })
 }

@@ -9,6 +9,7 @@
 //!   a reading that names nobody it is said so, because a request id may be another order's.
 
 use super::model::{self, Body, Field, Kind, Tracking};
+use crate::provider::{ListedOutcome, ListedPurchase};
 use orders_core::outcome::{
     Answer, Class, Doubt, Listed, Listing, Placed, Reading, Refusal, Whose,
 };
@@ -257,6 +258,33 @@ pub(super) fn listing(status: u16, body: &[u8]) -> (Listing, u32) {
     };
     let found = entries.iter().filter_map(|entry| listed(status, entry)).collect();
     (Listing::Page(found), u32::try_from(entries.len()).unwrap_or(u32::MAX))
+}
+
+/// Every entry of a page of the list that names its request, and how many entries it had in all.
+pub(super) fn purchases(status: u16, body: &[u8]) -> Result<(Vec<ListedPurchase>, u32), Doubt> {
+    match failed_call(status) {
+        Err(doubt) | Ok(doubt @ Doubt::UnreadableClientError) => return Err(doubt),
+        Ok(_) => {}
+    }
+    let entries = model::entries(body).ok_or(Doubt::Unreadable)?;
+    let found = entries.iter().filter_map(|entry| purchase(status, entry)).collect();
+    Ok((found, u32::try_from(entries.len()).unwrap_or(u32::MAX)))
+}
+
+fn purchase(status: u16, entry: &Body) -> Option<ListedPurchase> {
+    let Field::Readable(request_id) = entry.request_id() else { return None };
+    let outcome = told(status, entry, Whose::Ours).and_then(|reading| match reading {
+        Reading::Placed(..) => Some(ListedOutcome::Bought),
+        Reading::InProgress { .. } => Some(ListedOutcome::Working),
+        Reading::Failed(refusal, _) if refusal.key_used_up => Some(ListedOutcome::Failed),
+        _ => None,
+    });
+    Some(ListedPurchase {
+        request_id: request_id.to_owned(),
+        notes: entry.notes(),
+        outcome,
+        placed_at: entry.placed_at(),
+    })
 }
 
 /// The doubt of a call whose status alone decides, or else the doubt to use when its body is of no

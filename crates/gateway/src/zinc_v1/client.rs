@@ -2,7 +2,7 @@
 
 use super::{classify, model, request};
 use crate::http::{self, BODY_BYTES_MAX, Base, Call, Error, Exchange};
-use crate::provider::{CallLimits, CannotBuild, Facts, ListPage, Page, Window};
+use crate::provider::{CallLimits, CannotBuild, Facts, ListPage, Page, PurchasePage, Window};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -130,7 +130,7 @@ impl Client {
             ..self.get("/orders", BODY_BYTES_MAX)
         };
         match self.http.call(call).await {
-            Ok(Exchange { status, retry_after, body: answer }) => {
+            Ok(Exchange { status, retry_after, body: answer, .. }) => {
                 classify::answer(status, retry_after, &answer, body)
             }
             Err(Error::NotSent(why)) => Answer::NotSent { why: why.word() },
@@ -168,6 +168,16 @@ impl Client {
                 ListPage { listing, entries: 0, more: false }
             }
         }
+    }
+
+    /// Reads one page of the list with everything that the account knows.
+    pub async fn list_purchases(&self, window: Window, page: Page) -> Result<PurchasePage, Doubt> {
+        let limit = page.limit.clamp(1, LIST_LIMIT_MAX);
+        let target = list_target(window, page.skip, limit);
+        let exchange = self.http.call(self.get(&target, LIST_BYTES_MAX)).await;
+        let exchange = exchange.map_err(Error::doubt)?;
+        let (purchases, entries) = classify::purchases(exchange.status, &exchange.body)?;
+        Ok(PurchasePage { purchases, entries, more: entries >= u32::from(limit) })
     }
 
     fn get<'a>(&'a self, target: &'a str, answer_bytes_max: usize) -> Call<'a> {

@@ -5,6 +5,7 @@
 //! that is not one whole JSON object, and a field that stands in it twice. Of what the provider's
 //! validator says only names out of a closed list are taken, never a word of its own.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -207,6 +208,12 @@ impl Body {
             Field::Absent | Field::Unreadable => None,
         });
         ids.take(MERCHANT_ORDERS_MAX).collect()
+    }
+
+    /// When the first of the retailer's orders was placed, if any of them says so.
+    pub(super) fn placed_at(&self) -> Option<Timestamp> {
+        let orders = one_or_many(self.merchant_order_ids.as_ref()).iter();
+        orders.filter_map(|order| order.get("placed_at")?.as_str()?.parse().ok()).min()
     }
 
     /// The fields of our request that the provider's validator names. What it says about them may

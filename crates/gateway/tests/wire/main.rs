@@ -8,6 +8,8 @@
 
 mod reads;
 mod server;
+mod stripe_acts;
+mod stripe_reads;
 
 use orders_core::gate::{Gate, Open, Point};
 use orders_core::outcome::{Answer, Class, Doubt, Reading};

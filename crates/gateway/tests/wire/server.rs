@@ -1,5 +1,6 @@
 //! A server that does what a test wants, on a bare socket.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -62,8 +63,29 @@ impl Server {
         .await
     }
 
+    /// A server that answers the first request with the first of these, and so on, and the ones after
+    /// that with nothing.
+    pub(crate) async fn answering_in_turn(answers: impl IntoIterator<Item = String>) -> Self {
+        let answers: Arc<Mutex<VecDeque<_>>> = Arc::new(Mutex::new(answers.into_iter().collect()));
+        Self::start(move |mut stream| {
+            let answer = answers.lock().unwrap().pop_front().unwrap_or_default();
+            async move {
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        })
+        .await
+    }
+
     pub(crate) fn connections(&self) -> u32 {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// The request lines that came, in order.
+    pub(crate) fn targets(&self) -> Vec<String> {
+        let text = self.text();
+        let lines = text.lines().filter(|line| line.ends_with(" HTTP/1.1"));
+        lines.map(|line| line.trim_end_matches(" HTTP/1.1").to_owned()).collect()
     }
 
     pub(crate) fn text(&self) -> String {

@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::chance::Chance;
+use crate::spelling;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use std::str::FromStr;
 
 /// A misbehaviour that was done to a call. Each is one word in the ledger.
@@ -380,32 +380,7 @@ impl FromStr for Faults {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = |error: serde_json::Error| Error::Faults(error.to_string());
-        if text.trim_start().starts_with('{') {
-            return serde_json::from_str::<Self>(text).map_err(wrong)?.checked();
-        }
-        let mut parts = text.split(',').map(str::trim);
-        let start = match parts.next() {
-            Some("" | "none") | None => Self::none(),
-            Some("demo") => Self::demo(),
-            Some(other) => {
-                let known =
-                    "the known ones are none and demo, each with fields behind it if need be";
-                return Err(Error::Faults(format!("no set is called {other:?}; {known}")));
-            }
-        };
-        let mut fields = match serde_json::to_value(start).map_err(wrong)? {
-            Value::Object(fields) => fields,
-            _ => Map::new(),
-        };
-        for part in parts.filter(|part| !part.is_empty()) {
-            let (name, value) = part
-                .split_once('=')
-                .ok_or_else(|| Error::Faults(format!("field=value expected, not {part:?}")))?;
-            let value = serde_json::from_str(value).map_err(wrong)?;
-            fields.insert(name.to_owned(), value);
-        }
-        serde_json::from_value::<Self>(Value::Object(fields)).map_err(wrong)?.checked()
+        spelling::read(text, Self::none, Self::demo)?.checked()
     }
 }
 

@@ -16,15 +16,20 @@ const DRAIN_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The whole body.
 pub(crate) async fn read(body: Body) -> Result<Bytes, Fault> {
+    read_at_most(body, BODY_BYTES_MAX).await
+}
+
+/// The whole body, if it has no more bytes than these.
+pub(crate) async fn read_at_most(body: Body, bytes_max: usize) -> Result<Bytes, Fault> {
     let stated = axum::body::HttpBody::size_hint(&body).lower();
-    if stated > BODY_BYTES_MAX as u64 {
+    if stated > bytes_max as u64 {
         drain(body).await;
-        return Err(too_large());
+        return Err(too_large(bytes_max));
     }
-    let read = Limited::new(body, BODY_BYTES_MAX).collect();
+    let read = Limited::new(body, bytes_max).collect();
     match tokio::time::timeout(READ_LIMIT, read).await {
         Ok(Ok(read)) => Ok(read.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
         Ok(Err(_)) => {
             Err(Fault::new(StatusCode::BAD_REQUEST, "PGRST102", "the body ended before its end"))
         }
@@ -42,11 +47,11 @@ async fn drain(body: Body) {
     let _ = tokio::time::timeout(Duration::from_secs(2), rest).await;
 }
 
-fn too_large() -> Fault {
+fn too_large(bytes_max: usize) -> Fault {
     Fault::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",
-        format!("the body must have at most {BODY_BYTES_MAX} bytes"),
+        format!("the body must have at most {bytes_max} bytes"),
     )
 }
 

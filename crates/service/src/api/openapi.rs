@@ -6,10 +6,9 @@ mod schemas;
 use super::fault::Surface;
 use super::routes::{self, Route, Takes};
 use super::shape::{Field, Kind};
-use super::v1::list::HOLDS;
 use axum::Json;
 use orders_core::order::rule::{PAYMENT_INTENT_CHARS_MAX, REQUEST_ID_CHARS_MAX};
-use orders_core::state::Status;
+use orders_core::state::{HOLDS, Status};
 use serde_json::{Map, Value, json};
 
 /// Answers the document.
@@ -30,7 +29,7 @@ pub fn document() -> Value {
             "title": "atomic-orders",
             "summary": "Buys each paid order exactly once.",
             "description": "Every call but health, ready and openapi.json needs a key, as the header \
-                apikey or as Authorization: Bearer. Every function is safe to repeat with the same \
+                apikey or as Authorization: Bearer; a message of Stripe needs its signature. Every function is safe to repeat with the same \
                 arguments; after a 5xx or no answer at all, repeat.",
             "version": "1",
         },
@@ -66,6 +65,7 @@ fn operation(route: &Route) -> Value {
         Takes::Nothing | Takes::Anything => return operation,
         Takes::Fields(fields) => (object(fields), fields.iter().any(|field| field.2)),
         Takes::Arguments => (json!({"type": "object"}), false),
+        Takes::Message => (json!({"type": "object"}), true),
     };
     operation["requestBody"] =
         json!({"required": required, "content": {"application/json": {"schema": schema}}});
@@ -116,6 +116,9 @@ fn names_of_headers(route: &Route, status: u16) -> Value {
     if status == 401 {
         names.push("WWW-Authenticate");
     }
+    if route.id == "receive_stripe_event" && status == 503 {
+        names.push("Retry-After");
+    }
     if route.id == "place_order" {
         if status < 300 {
             names.push("Location");
@@ -134,6 +137,7 @@ fn headers() -> Value {
         "x-request-id": {"required": true, "schema": text,
             "description": "The correlation id: the caller's own when it is a plain one, else ours."},
         "WWW-Authenticate": {"required": true, "schema": {"const": "Bearer"}},
+        "Retry-After": {"required": true, "schema": text, "description": "In so many seconds."},
         "Location": {"required": true, "schema": text, "description": "Where the order is read."},
         "Idempotent-Replayed": {"required": false, "schema": {"const": "true"},
             "description": "This is the stored answer of the first request under the same key."},
@@ -160,6 +164,9 @@ fn parameters(route: &Route) -> Vec<Value> {
         "place_order" => all.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        })),
+        "receive_stripe_event" => all.push(json!({
+            "name": "Stripe-Signature", "in": "header", "required": true, "schema": text,
         })),
         _ => {}
     }

@@ -4,7 +4,7 @@
 use super::auth::OPEN_PATHS;
 use super::fault::Surface;
 use super::shape::{Field, ORDER};
-use super::{Shared, functions, health, openapi, ready, rest, v1};
+use super::{Shared, functions, health, hooks, openapi, ready, rest, v1};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub(crate) enum Takes {
     Nothing,
     Fields(&'static [Field]),
+    /// A signed message of Stripe.
+    Message,
     /// Named arguments of whatever function is called.
     Arguments,
     /// The body does not matter: the route refuses.
@@ -91,10 +93,11 @@ pub(crate) fn all() -> Vec<Route> {
     routes.extend(supabase());
     routes.extend(orders());
     routes.extend(decisions());
+    routes.extend(money());
     routes
 }
 
-fn open() -> [Route; 3] {
+fn open() -> [Route; 4] {
     [
         Route::new("get", "/health", "health", || get(health::get))
             .says("Whether this process serves.")
@@ -105,6 +108,15 @@ fn open() -> [Route; 3] {
         Route::new("get", "/openapi.json", "openapi", || get(openapi::get))
             .says("This document.")
             .answers(&[Good(200, "An OpenAPI document.", "Document")], &[]),
+        Route::new("post", "/webhooks/stripe", "receive_stripe_event", || {
+            post(hooks::stripe::post)
+        })
+        .says("Take a message of Stripe: success means that it is stored.")
+        .takes(Takes::Message)
+        .answers(
+            &[Good(200, "It is stored, now or before.", "Received")],
+            &[400, 404, 408, 413, 503, 504],
+        ),
     ]
 }
 
@@ -210,7 +222,7 @@ fn decisions() -> [Route; 6] {
         decision(
             "/v1/orders/{order}/cancel",
             "cancel_order",
-            "End an order of which nothing was sent.",
+            "Cancel an order and send its money back; one that may be bought waits for its purchase.",
             v1::cancel::FIELDS,
             || post(v1::cancel::post),
         ),
@@ -228,5 +240,26 @@ fn decisions() -> [Route; 6] {
             v1::payment::FIELDS,
             || post(v1::payment::post),
         ),
+    ]
+}
+
+fn money() -> [Route; 4] {
+    [
+        Route::new("get", "/v1/orders/{order}/payments", "order_payments", || {
+            get(v1::payments::get)
+        })
+        .says("The money of one order: payments, their movements, the messages about them.")
+        .answers(&[Good(200, "Its money.", "Money")], &[400, 404]),
+        Route::new("post", "/v1/orders/{order}/refund", "refund_order", || post(v1::refund::post))
+            .says("Return money of an order that has ended: all that is left, or a part.")
+            .takes(Takes::Fields(v1::refund::FIELDS))
+            .answers(&[Good(200, "Intended, now or before.", "Moved")], &[404, 409]),
+        Route::new("get", "/v1/moves", "list_moves", || get(v1::moves::get))
+            .says("Movements of money that have not ended, those that wait for a person first.")
+            .answers(&[Good(200, "The movements.", "Moves")], &[]),
+        Route::new("post", "/v1/moves/{move}/decide", "decide_move", || post(v1::moves::post))
+            .says("A second person's word about a movement of money, or its withdrawal.")
+            .takes(Takes::Fields(v1::moves::FIELDS))
+            .answers(&[Good(200, "Done, now or before.", "Moved")], &[404, 409]),
     ]
 }

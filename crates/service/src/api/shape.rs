@@ -53,6 +53,7 @@ pub(crate) const ORDER: &[Field] = &[
     Field("gift_message", TEXT, false),
     Field("recipient", Kind::Object(RECIPIENT), true),
     Field("payment_intent", Kind::PaymentIntent, false),
+    Field("capture_when", Kind::Word(&["before_purchase", "after_purchase"]), false),
 ];
 const ITEM: &[Field] = &[
     Field("product_id", TEXT, true),
@@ -265,7 +266,7 @@ mod tests {
             "order_number": "7", "retailer": "amazon_uk", "currency": "GBP", "total_minor": 1530,
             "items": [{"product_id": "85123A", "title": "x", "quantity": 6, "unit_price_minor": 255}],
             "price_cap_minor": 1530, "shipping_method": "free", "is_gift": true, "gift_message": "hi",
-            "payment_intent": "pi_1",
+            "payment_intent": "pi_1", "capture_when": "after_purchase",
             "recipient": {"first_name": "Ada", "last_name": "Miller", "address_line1": "12 Elm Street",
                 "address_line2": "x", "zip_code": "SW1A 1AA", "city": "London", "state": "London",
                 "country": "GB", "phone_number": "+442079460000", "instructions": "x"}

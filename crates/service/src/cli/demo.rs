@@ -5,6 +5,7 @@
 //! is read from the provider's own ledger, which shares no code with the engine.
 
 pub mod invoices;
+mod money;
 mod proof;
 mod worker;
 
@@ -14,6 +15,7 @@ use super::work::stop_on_signal;
 use crate::app::{Database, DatabaseArgs, SANDBOX};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use orders_sandbox::stripe::StripeFaults;
 use orders_sandbox::{Faults, Options, Running, World};
 use orders_store::{Store, read, schema};
 use serde_json::Value;
@@ -98,13 +100,15 @@ impl Demo {
         let store = database.app(16)?;
         let shop = invoices::place_and_pay(&store, &partners.world).await?;
         self.tell(&format!(
-            "Real invoices: {} read, {} accepted and paid, {} rejected ({})",
+            "Real invoices: {} read, {} accepted and paid, {} rejected ({}); {} more were paid and cancelled",
             shop.read,
             shop.accepted(),
             shop.rejected,
-            shop.reasons
+            shop.reasons,
+            shop.regretted.len()
         ))?;
-        let kills = self.drive(&database, &store, &partners, shop.accepted()).await?;
+        let orders = shop.accepted() + shop.regretted.len();
+        let kills = self.drive(&database, &store, &partners, orders).await?;
         let proof = proof::gather(&store, &partners.world, &shop, kills).await?;
         if self.json {
             say_json(&proof.json())?;
@@ -126,7 +130,7 @@ impl Demo {
         partners: &Running,
         orders: usize,
     ) -> anyhow::Result<(u32, u32)> {
-        if ended(&read::health(store).await?) >= orders as u64 {
+        if settled(&read::health(store).await?, orders) {
             self.tell("All orders of this folder had ended before; nothing is left to kill for.")?;
             return Ok((0, 0));
         }
@@ -157,7 +161,7 @@ impl Demo {
                 }
                 worker = Worker::start(database.app_address(), partners)?;
             }
-            if done >= orders as u64 {
+            if settled(&health, orders) {
                 break;
             }
             anyhow::ensure!(
@@ -205,6 +209,7 @@ async fn partners(ledgers: PathBuf, seed: u64) -> anyhow::Result<Running> {
     options.zinc.faults =
         Faults { seed, buy_late_ms: 800, slow_ms: 100, outage_calls: 3, ..Faults::demo() };
     options.zinc.seed = seed;
+    options.stripe.faults = StripeFaults { seed, ..StripeFaults::demo() };
     options.zinc.latency_ms = 40;
     options.zinc.processing_bound_ms = 1_000;
     // The real managed account is documented for `amazon` only; these invoices are in pounds.
@@ -217,6 +222,12 @@ async fn partners(ledgers: PathBuf, seed: u64) -> anyhow::Result<Running> {
 /// Orders that need nothing any more: at an end, or with a person.
 fn ended(health: &Value) -> u64 {
     ["completed", "cancelled", "failed", "needs_review"].iter().map(|s| count(health, s)).sum()
+}
+
+/// Whether every order needs nothing any more, and no money is on its way.
+fn settled(health: &Value, orders: usize) -> bool {
+    let nothing_moves = health["moves"].as_object().is_some_and(serde_json::Map::is_empty);
+    ended(health) >= orders as u64 && nothing_moves && health["to_capture"] == 0
 }
 
 /// Orders that the provider has or had.

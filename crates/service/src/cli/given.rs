@@ -1,7 +1,9 @@
 //! The rules of what people give with a flag. The command line refuses what breaks them, so that
 //! the refusal names the flag, and nothing is asked of the database.
 
+use orders_core::money::AMOUNT_MINOR_MAX;
 use orders_core::order::rule;
+pub use orders_core::state::HOLDS;
 
 /// The longest reason.
 const REASON_CHARS_MAX: usize = 300;
@@ -9,17 +11,6 @@ const REASON_CHARS_MAX: usize = 300;
 const NOTE_CHARS_MAX: usize = 200;
 /// The shortest reason that tells how something is known.
 const EVIDENCE_CHARS_MIN: usize = 10;
-
-/// The reasons to hold an order, in the order of the database's list.
-pub const HOLDS: [&str; 7] = [
-    "awaiting_payment",
-    "awaiting_funds",
-    "payment_mismatch",
-    "disputed",
-    "scheduled",
-    "operator",
-    "restored",
-];
 
 /// Why somebody decides something; it stays in the history.
 pub fn reason(text: &str) -> Result<String, String> {
@@ -38,6 +29,24 @@ fn within(text: &str, chars_min: usize) -> Result<String, String> {
     } else {
         Err(format!("must have {chars_min} to {REASON_CHARS_MAX} characters"))
     }
+}
+
+/// An amount of money as people write it, `12.50` or `12`, in the smallest unit: every currency that
+/// we know has two decimals.
+pub fn amount(text: &str) -> Result<i64, String> {
+    let rule = || "must be an amount such as 12.50, more than zero".to_owned();
+    let (whole, cents) = text.split_once('.').unwrap_or((text, "00"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(cents) || cents.len() != 2 {
+        return Err(rule());
+    }
+    let minor: i64 = format!("{whole}{cents}").parse().map_err(|_| rule())?;
+    if (1..=AMOUNT_MINOR_MAX).contains(&minor) { Ok(minor) } else { Err(rule()) }
+}
+
+/// The same, or 0 where no amount is meant.
+pub fn amount_or_none(text: &str) -> Result<i64, String> {
+    if matches!(text, "0" | "0.00") { Ok(0) } else { amount(text) }
 }
 
 /// What a key is for; it may be left out.
@@ -74,6 +83,28 @@ mod tests {
     }
 
     #[test]
+    fn an_amount_is_read_to_the_cent_and_never_guessed() {
+        assert_eq!(amount("12.50"), Ok(1250));
+        assert_eq!(amount("12"), Ok(1200));
+        assert_eq!(amount("0.01"), Ok(1));
+        for wrong in [
+            "",
+            "0",
+            "0.00",
+            "-1",
+            "1.5",
+            "1.234",
+            ".50",
+            "1,50",
+            "1e3",
+            "99999999999999999999",
+            "10000000.01",
+        ] {
+            assert!(amount(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_request_id_is_printable_and_has_no_spaces() {
         assert_eq!(request_id("4f6c"), Ok("4f6c".to_owned()));
         for wrong in ["", "a b", &"9".repeat(201)] {
@@ -87,7 +118,7 @@ mod tests {
         let tables = include_str!("../../../store/migrations/0001_orders.sql");
         let (_, rest) = tables.split_once("orders_hold_reason_known check (value in (").unwrap();
         let (list, _) = rest.split_once(')').unwrap();
-        let known: Vec<&str> = list.split(", ").map(|word| word.trim_matches('\'')).collect();
+        let known: Vec<&str> = list.split(',').map(|word| word.trim().trim_matches('\'')).collect();
         assert_eq!(HOLDS[..], known[..]);
     }
 }

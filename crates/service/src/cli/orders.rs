@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 use uuid::Uuid;
 
-/// Look at orders; cancel, hold, release or resolve one.
+/// Look at orders; cancel, refund, hold, release or resolve one.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   atomic-orders orders list --status needs_review
@@ -49,12 +49,22 @@ enum Action {
   atomic-orders orders history 1001
   atomic-orders orders history 1001 --json | jq -r .kind       one event per line")]
     History(One),
-    /// Cancel an order of which certainly nothing was sent.
+    /// Cancel an order and send its money back. If it may be bought, nothing new is sent, and the
+    /// money goes back when it is certain that nothing was bought.
     #[command(after_help = "Examples:
   atomic-orders orders cancel 1001 --reason 'the customer changed his mind'
 
 Exit code 3: refused, with the reason; nothing was changed.")]
     Cancel(Decide),
+    /// Return money of an order that has ended: all that is left, or a part.
+    #[command(after_help = "Examples:
+  atomic-orders orders refund 1001 --reason 'came back broken'
+  atomic-orders orders refund 1001 --amount 12.50 --reason 'one of three is missing'
+
+It is sent by an engine, once, however often this is said. Above the shop's limit
+(two_persons_above_minor) another person must agree: atomic-orders payments approve.
+Exit code 3: refused, with the reason; nothing was changed.")]
+    Refund(Refund),
     /// Hold an order: nothing new is sent for it.
     #[command(after_help = "Examples:
   atomic-orders orders hold 1001 --reason 'the customer called'
@@ -137,6 +147,16 @@ struct Hold {
     decide: Decide,
 }
 
+/// Money to return.
+#[derive(Debug, Args)]
+struct Refund {
+    /// How much, in the order's currency; all that is left when it is not given.
+    #[arg(long, value_name = "12.50", value_parser = given::amount)]
+    amount: Option<i64>,
+    #[command(flatten)]
+    decide: Decide,
+}
+
 /// A decision about an order in review.
 #[derive(Debug, Args)]
 struct Resolve {
@@ -162,6 +182,10 @@ impl Orders {
             Action::Cancel(decide) => {
                 let args = json!({ "reason_param": decide.reason });
                 decide.one.decide("cancel_order", args, "is cancelled").await
+            }
+            Action::Refund(Refund { amount, decide }) => {
+                let args = json!({ "amount_minor_param": amount, "reason_param": decide.reason });
+                decide.one.decide("refund_order", args, "is refunded").await
             }
             Action::Hold(hold) => {
                 let args = json!({
@@ -228,6 +252,27 @@ fn listed(page: &[Value]) -> String {
     rows.to_string()
 }
 
+/// What was done, and what is still to come of it.
+fn done_to(order: &str, done: &str, answer: &Value) -> String {
+    if answer["waiting"] == json!(true) {
+        return format!(
+            "Order {order} may be bought, so nothing new is sent for it; it is cancelled, and its \
+             money goes back, when it is certain that nothing was bought."
+        );
+    }
+    match answer["state"].as_str() {
+        Some("awaiting_approval") => format!(
+            "Order {order}: the refund waits for a second person: \
+             atomic-orders payments approve {}",
+            cell(&answer["move_id"])
+        ),
+        Some(_) => {
+            format!("Order {order}: the refund is on its way ({}).", cell(&answer["move_id"]))
+        }
+        None => format!("Order {order} {done}."),
+    }
+}
+
 /// The hold or the reason for a person, whichever there is. An order that has ended waits for
 /// nothing, whatever held it once.
 fn waits_for(order: &Value) -> String {
@@ -284,7 +329,7 @@ impl One {
             args["options"] = json!({ "actor": actor() });
         }
         let answer = door::call(&store, door, args).await?;
-        let sentence = |_: &Value| format!("Order {} {done}.", self.order);
+        let sentence = |answer: &Value| done_to(&self.order, done, answer);
         let code = door::conclude(&answer, self.json, sentence)?;
         database.close().await?;
         Ok(code)

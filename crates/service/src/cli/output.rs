@@ -97,6 +97,11 @@ pub fn byte_bar(length: Option<u64>) -> ProgressBar {
     bar(length, template)
 }
 
+/// Something that turns while work goes on whose length nobody knows.
+pub fn spinner() -> ProgressBar {
+    bar(None, "{spinner} {msg}")
+}
+
 fn bar(length: Option<u64>, template: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

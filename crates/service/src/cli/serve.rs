@@ -2,7 +2,7 @@
 
 use super::output::{say, tell};
 use super::work::stop_on_signal;
-use crate::api::{self, Api, JwtSecret, WallClock, WeakSecret};
+use crate::api::{self, Api, JwtSecret, StripeHook, WallClock, WeakSecret};
 use crate::app::{self, Database, DatabaseArgs, EngineArgs, PartnerArgs};
 use crate::engine::Engine;
 use anyhow::{Context, bail};
@@ -16,7 +16,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Answer over HTTP: /functions/v1, /rest/v1/rpc, /v1/orders, /health, /ready, /openapi.json.
+/// Answer over HTTP: /functions/v1, /rest/v1/rpc, /v1/orders, /webhooks/stripe, /health, /ready,
+/// /openapi.json.
 ///
 /// With `ZINC_TOKEN`, `process-zma-order` buys an order at once. Everything else (repeats, recovery,
 /// reading payments, watching the provider) is the work of engines: `--work` runs one in here,
@@ -75,6 +76,7 @@ impl Serve {
     /// Serves until SIGTERM or SIGINT, then ends within 25 seconds.
     pub async fn run(self, seed: [u8; 32], clock: WallClock) -> anyhow::Result<ExitCode> {
         let jwt_secret = self.http.jwt_secret()?;
+        let stripe_hook = self.partners.stripe_hook()?;
         let (listener, address) = self.http.bind().await?;
         let database = self.database.open().await?;
         database.refuse_sandbox()?;
@@ -90,7 +92,7 @@ impl Serve {
         };
         let stop = stop_on_signal()?;
         say(format!("Listening on http://{address}"))?;
-        let counter = Shop { store, engine, works: self.work, jwt_secret };
+        let counter = Shop { store, engine, works: self.work, jwt_secret, stripe_hook };
         counter.serve(listener, &database, clock, stop).await?;
         database.close().await?;
         Ok(ExitCode::SUCCESS)
@@ -107,6 +109,8 @@ pub struct Shop {
     pub works: bool,
     /// For callers with tokens.
     pub jwt_secret: Option<JwtSecret>,
+    /// For messages of Stripe.
+    pub stripe_hook: Option<StripeHook>,
 }
 
 impl Shop {
@@ -118,15 +122,22 @@ impl Shop {
         clock: WallClock,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        let answered = CancellationToken::new();
+        let counts = self.stripe_hook.as_ref().map(|hook| Arc::clone(&hook.counts));
+        let counts = counts.map(|counts| counts.keep(self.store.clone(), answered.clone()));
         let router = api::router(Api {
             doors: door::catalogue(&self.store).await?,
             store: self.store,
             engine: self.engine.clone(),
             jwt_secret: self.jwt_secret,
             clock,
+            stripe_hook: self.stripe_hook,
         });
         // Both stop together: an answer that is still awaited then is recorded or its lease ends.
-        let http = api::serve(listener, router, stop.clone());
+        let http = async {
+            api::serve(listener, router, stop.clone()).await;
+            answered.cancel();
+        };
         let engine = async {
             match self.engine {
                 Some(engine) if self.works => engine.run(stop.clone()).await.tell(),
@@ -147,7 +158,12 @@ impl Shop {
             }
             true
         };
-        let ((), (), alive) = tokio::join!(http, engine, watch);
+        let counts = async {
+            if let Some(counts) = counts {
+                counts.await;
+            }
+        };
+        let ((), (), (), alive) = tokio::join!(http, engine, counts, watch);
         if !alive {
             bail!("the program's own PostgreSQL ended by itself; start this program again");
         }

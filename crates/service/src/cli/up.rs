@@ -60,6 +60,7 @@ impl Up {
     /// Runs until SIGTERM or SIGINT, then ends within 25 seconds.
     pub async fn run(mut self, seed: [u8; 32], clock: WallClock) -> anyhow::Result<ExitCode> {
         let jwt_secret = self.http.jwt_secret()?;
+        let mut stripe_hook = self.partners.stripe_hook()?;
         let (listener, address) = self.http.bind().await?;
         let database = self.open().await?;
         say(format!("The database: {}", database.describe()))?;
@@ -68,6 +69,10 @@ impl Up {
         let store = database.app(32)?;
         let stop = stop_on_signal()?;
         let sandbox = self.sandbox(&database, &store, &folder).await?;
+        if let Some(running) = &sandbox {
+            // It sends its messages here; whatever was given is for the real one.
+            stripe_hook = partners::deliver_to(address, running, &self.partners)?;
+        }
         let (key, is_new) = api_key(&store, &folder, derived(seed)).await?;
         if let Some(running) = sandbox.as_ref().filter(|_| self.with_invoices) {
             place_invoices(&store, running).await?;
@@ -82,7 +87,7 @@ impl Up {
             data_dir: self.data_dir.clone(),
         };
         say(guide.text())?;
-        let counter = Shop { store, engine: Some(engine), works: true, jwt_secret };
+        let counter = Shop { store, engine: Some(engine), works: true, jwt_secret, stripe_hook };
         let served = counter.serve(listener, &database, clock, stop).await;
         tell("Stopping …");
         if let Some(running) = sandbox {

@@ -9,12 +9,14 @@ use super::stats::Stats;
 use futures_util::{StreamExt, stream};
 use orders_core::payment::PaymentFacts;
 use orders_gateway::stripe::{self, PaymentError};
+use orders_store::Error;
 use orders_store::account;
-use orders_store::payment::{DuePayment, ReadPayment, due, record, record_not_found};
+use orders_store::payment::{DuePayment, ReadPayment, due, due_of_order, record, record_not_found};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The most payments of one turn.
 const BATCH: usize = 100;
@@ -30,9 +32,12 @@ const REST_MAX: Duration = Duration::from_secs(30);
 /// them about five minutes.
 const VAIN_TURNS_MAX: u32 = 14;
 
+/// How long somebody who asks for one order waits for its payment to be read.
+const ONE_READ_MAX: Duration = Duration::from_secs(4);
+
 /// Why reading should rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
+pub(super) enum Trouble {
     /// Stripe refuses our key, with this status.
     Refused(u16),
     /// Nothing could be read.
@@ -40,7 +45,7 @@ enum Trouble {
 }
 
 impl Trouble {
-    fn of(error: PaymentError) -> Self {
+    pub(super) fn of(error: PaymentError) -> Self {
         match error {
             PaymentError::Refused(status @ (401 | 403)) => Self::Refused(status),
             _ => Self::Silent,
@@ -117,15 +122,37 @@ impl Engine {
             return;
         }
         match record(&self.store, &self.options.worker, self.options.live_mode, read).await {
-            Ok((paid, mismatched)) => {
-                Stats::add(&self.stats.paid, paid);
-                Stats::add(&self.stats.mismatched, mismatched);
-                if paid > 0 {
-                    self.wake();
-                }
-            }
+            Ok(counts) => self.count_recorded(counts),
             Err(error) => self.fault("pay", &error),
         }
+    }
+
+    /// Counts how many payments were found good and how many not.
+    pub(super) fn count_recorded(&self, (paid, mismatched): (usize, usize)) {
+        Stats::add(&self.stats.paid, paid);
+        Stats::add(&self.stats.mismatched, mismatched);
+        if paid > 0 {
+            self.wake();
+        }
+    }
+
+    /// Reads the payment of one order, if what is known of it is too old for a claim. What cannot be
+    /// read now leaves the order unsent: the claim itself refuses. // ruling 14
+    pub(super) async fn read_payment_of(&self, order: Uuid) -> Result<(), Error> {
+        let Some(stripe) = &self.stripe else { return Ok(()) };
+        let Some(due) = due_of_order(&self.store, order).await? else { return Ok(()) };
+        let read = tokio::time::timeout(ONE_READ_MAX, stripe.payment(&due.payment_intent));
+        match read.await {
+            Ok(Ok(facts)) => self.record_read(&[ReadPayment { due, facts: judged(facts) }]).await,
+            Ok(Err(PaymentError::NotFound)) => self.record_not_found(&[due]).await,
+            Ok(Err(error)) => {
+                tracing::warn!(%order, %error, "the payment could not be read, so its order is not sent");
+            }
+            Err(_) => {
+                tracing::warn!(%order, "the payment was not read in time, so its order is not sent");
+            }
+        }
+        Ok(())
     }
 
     async fn record_not_found(&self, payments: &[DuePayment]) {
@@ -133,7 +160,7 @@ impl Engine {
             return;
         }
         Stats::add(&self.stats.unread, payments.len());
-        for DuePayment { order_id: order, payment_intent } in payments {
+        for DuePayment { order_id: order, payment_intent, .. } in payments {
             tracing::warn!(%order, payment_intent, "Stripe knows no payment {payment_intent}, on which order {order} waits");
         }
         let (worker, live_mode) = (&self.options.worker, self.options.live_mode);
@@ -143,7 +170,7 @@ impl Engine {
     }
 
     /// Rests after a turn that was in vain, and tells a person if it must.
-    async fn rest(&self, trouble: Trouble, vain_turns: u32, stop: &CancellationToken) {
+    pub(super) async fn rest(&self, trouble: Trouble, vain_turns: u32, stop: &CancellationToken) {
         let wrong_account = self.settings.limits.account_pause;
         let doubled = REST_FIRST * (1 << (vain_turns - 1).min(10));
         let (length, alarm, code) = match trouble {
@@ -207,13 +234,18 @@ impl Told {
 }
 
 /// Stripe's facts in the words of the rules.
-fn judged(facts: stripe::PaymentFacts) -> PaymentFacts {
+pub(super) fn judged(facts: stripe::PaymentFacts) -> PaymentFacts {
     PaymentFacts {
         status: facts.status,
         received_minor: facts.amount_received,
+        capturable_minor: facts.amount_capturable,
+        refunded_minor: facts.amount_refunded,
         currency: facts.currency,
         livemode: facts.livemode,
-        order_id: facts.metadata_order_id.and_then(|id| id.parse().ok()),
-        spoiled: facts.refunded || facts.amount_refunded != 0 || facts.disputed,
+        named_order: facts.metadata_order_id,
+        capture_before_s: facts.capture_before,
+        dispute: facts.dispute,
+        in_review: facts.review_open,
+        warned: facts.warned,
     }
 }

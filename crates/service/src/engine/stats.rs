@@ -34,6 +34,16 @@ counters! {
     paid: "Payments found good.",
     mismatched: "Payments that do not match their order.",
     unread: "Payments that could not be read, or that Stripe does not know.",
+    followed: "Messages of Stripe followed up.",
+    missed: "Messages found in Stripe's list that were never delivered here.",
+    captures_planned: "Captures intended because the goods are bought.",
+    unpaid_ended: "Unpaid orders whose time was over: cancelled, or their payment first.",
+    move_sent: "Calls that move money.",
+    moved: "Movements of money that were made.",
+    move_accepted: "Refunds that Stripe has and the bank not yet.",
+    move_refused: "Movements of money that Stripe refused, or that had become impossible.",
+    move_failed: "Refunds that the bank returned.",
+    move_unknown: "Calls that move money whose outcome is unknown.",
     faults: "Turns of a loop that ended in an error.",
 }
 

@@ -99,8 +99,10 @@ impl Engine {
         }
     }
 
-    /// Drives one order now. Nothing is returned when it cannot be claimed.
+    /// Drives one order now; its payment is read first if what is known of it is too old for a claim.
+    /// Nothing is returned when it cannot be claimed.
     pub async fn submit_one(self: &Arc<Self>, order: Uuid) -> Result<Option<record::Ended>, Error> {
+        self.read_payment_of(order).await?;
         let permit =
             tokio::time::timeout(Duration::from_secs(2), Arc::clone(&self.permits).acquire_owned());
         let Ok(Ok(permit)) = permit.await else { return Ok(None) };

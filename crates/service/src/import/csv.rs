@@ -74,6 +74,7 @@ impl group::Layout for Layout {
             gift_message: given("gift_message"),
             recipient: recipient(columns, first),
             payment_intent: given("payment_intent"),
+            capture_when: None,
         };
         let total = cells.amount(first, "total");
         // Without a sum the items themselves are reported.

@@ -118,6 +118,7 @@ impl Layout {
             gift_message: None,
             recipient: self.recipient.clone(),
             payment_intent: None,
+            capture_when: None,
         };
         // Without a sum the items themselves are reported.
         order.total_minor = order.goods_minor().unwrap_or_default();

@@ -153,6 +153,7 @@ async fn meet_what_all_refuse(desk: &Desk, truth: &mut Truth) {
     for (path, verbs) in truth.document.clone()["paths"].as_object().unwrap() {
         for (verb, operation) in verbs.as_object().unwrap() {
             if operation["security"] == json!([]) {
+                // A message of Stripe without a signature is refused, whoever brings it.
                 meet(desk, truth, verb, path, "", &Value::Null).await;
                 continue;
             }
@@ -172,6 +173,20 @@ async fn meet_what_all_refuse(desk: &Desk, truth: &mut Truth) {
                     meet_raw(desk, truth, (verb, path, name), &[json], body).await;
                 }
             }
+        }
+    }
+}
+
+async fn meet_messages(desk: &Desk, truth: &mut Truth) {
+    let path = "/webhooks/stripe";
+    let body = super::webhooks::event("evt_1", "payment_intent.succeeded").to_string();
+    let large = vec![b' '; 600 * 1024];
+    let bare = serve(super::limits::part(desk.app.clone(), None).await).await;
+    for address in [desk.address, bare] {
+        for body in [body.as_bytes(), &large] {
+            let signature = super::webhooks::signed(body);
+            let headers = [("stripe-signature", signature.as_str())];
+            truth.judge("post", path, &send(address, "POST", path, &headers, body).await);
         }
     }
 }
@@ -243,6 +258,35 @@ async fn meet_decisions(desk: &Desk, truth: &mut Truth) {
     }
 }
 
+async fn meet_money(desk: &Desk, truth: &mut Truth) {
+    let (payments, refund) = ("/v1/orders/{order}/payments", "/v1/orders/{order}/refund");
+    let decide = "/v1/moves/{move}/decide";
+    for named in ["ended%20cancel", "nobody", "%ff"] {
+        meet(desk, truth, "get", payments, named, &Value::Null).await;
+    }
+    let finished = desk.paid("finished").await;
+    let done = json!({"order_uuid": finished, "zinc_request_id_param": "f"});
+    desk.rpc("manually_complete_order", &done).await;
+    let id = finished.to_string();
+    meet(desk, truth, "post", "/v1/orders/{order}/cancel", &id, &Value::Null).await;
+    let ask = json!({"amount_minor": 500, "reason": "came back"});
+    let pending = desk.paid("not ended").await.to_string();
+    for named in [&id, &pending, &Uuid::nil().to_string()] {
+        meet(desk, truth, "post", refund, named, &ask).await;
+    }
+    meet(desk, truth, "get", payments, &id, &Value::Null).await;
+    let moves = desk.get("/v1/moves").await;
+    truth.judge("get", "/v1/moves", &moves);
+    let about = moves.body["moves"].as_array().unwrap().iter();
+    let found = about.filter(|one| one["order_id"] == id).collect::<Vec<_>>();
+    let move_id = found[0]["id"].as_str().unwrap().to_owned();
+    let word = |amount: i64| json!({"decision": "withdraw", "amount_minor": amount});
+    for (named, amount) in [("x", 1), (&Uuid::nil().to_string(), 1), (&move_id, 1), (&move_id, 500)]
+    {
+        meet(desk, truth, "post", decide, named, &word(amount)).await;
+    }
+}
+
 async fn meet_supabase(desk: &Desk, truth: &mut Truth) {
     let paid = desk.paid("to drive").await;
     let lost = desk.paid("to lose").await;
@@ -289,8 +333,10 @@ async fn every_answer_is_in_the_document_and_the_document_has_no_other() {
     let desk = Desk::open().await;
     let mut truth = Truth::new();
     meet_what_all_refuse(&desk, &mut truth).await;
+    meet_messages(&desk, &mut truth).await;
     meet_orders(&desk, &mut truth).await;
     meet_decisions(&desk, &mut truth).await;
+    meet_money(&desk, &mut truth).await;
     meet_supabase(&desk, &mut truth).await;
     // No function of the shop answers nothing today; PostgREST's answer to one that does is 204.
     let never = (format!("post {RPC}"), "204".to_owned());

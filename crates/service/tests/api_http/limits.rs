@@ -29,6 +29,7 @@ pub async fn part(store: Store, secret: Option<&str>) -> Api {
         engine: None,
         jwt_secret: JwtSecret::parse(secret.map(str::to_owned)).unwrap(),
         clock: Arc::new(|| Timestamp::from_second(NOW_S).unwrap()),
+        stripe_hook: None,
     }
 }
 

@@ -265,6 +265,7 @@ async fn a_table_that_is_not_served_is_named_in_the_shops_own_schema() {
         doors: Vec::new(),
         jwt_secret: JwtSecret::parse(Some(JWT_SECRET.to_owned())).unwrap(),
         clock: Arc::new(|| Timestamp::from_second(NOW_S).unwrap()),
+        stripe_hook: None,
     };
     let address = serve(api).await;
     let key = jsonwebtoken::EncodingKey::from_secret(JWT_SECRET.as_bytes());

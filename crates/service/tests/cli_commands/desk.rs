@@ -70,6 +70,9 @@ pub fn program() -> Command {
         "ZINC_URL",
         "STRIPE_KEY",
         "STRIPE_URL",
+        "STRIPE_ACCOUNT",
+        "STRIPE_WEBHOOK_SECRET",
+        "STRIPE_WEBHOOK_TOLERANCE_S",
         "RUST_LOG",
         "SUDO_USER",
     ] {
@@ -161,11 +164,12 @@ impl Desk {
         let id = self.placed(number).await;
         let intent = format!("pi_{}", id.replace('-', ""));
         self.sql(&format!("select attach_payment('{id}', '{intent}')")).await;
-        self.sql(&format!(
-            "select * from record_payments('t', false, array['{intent}'], array['{id}'::uuid], array['succeeded'],
-               array[1530::bigint], array['GBP'], array[false], array['{id}'], array[false])"
-        ))
-        .await;
+        let facts = json!([{
+            "payment_intent": intent, "order_id": id, "named_order": id, "status": "succeeded",
+            "received_minor": 1530, "capturable_minor": 0, "refunded_minor": 0, "currency": "GBP",
+            "livemode": false, "in_review": false, "warned": false,
+        }]);
+        self.sql(&format!("select * from record_payments('t', false, '{facts}')")).await;
         id
     }
 

@@ -23,6 +23,7 @@ impl Shop {
             doors: door::catalogue(&self.app).await.expect("the doors"),
             jwt_secret: JwtSecret::parse(None).expect("no secret is needed"),
             clock: Arc::new(|| Timestamp::UNIX_EPOCH),
+            stripe_hook: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

@@ -46,6 +46,9 @@ impl Default for Setup {
                 // So that what is repeated is not found first; the look-up has tests of its own.
                 look_up_every: Duration::from_hours(1),
                 same_account: false,
+                // Nobody waits for messages that were lost; they have tests of their own.
+                missed_every: Duration::from_hours(1),
+                own_account: None,
             },
             gate: Arc::new(Open),
             clock: Arc::new(SystemBootClock),

@@ -119,22 +119,43 @@ fn describe(order: Uuid, found: &Value, driven: bool) -> Result<Response, Fault>
             "a person must decide about this order before anything else is sent",
             "Look its request up at the provider, then complete or cancel it.",
         ),
-        _ if hold == "awaiting_payment" || hold == "payment_mismatch" => refuse(
-            "order_unpaid".into(),
-            "the order is not paid: nothing was sent",
-            "It is released when its payment is read at Stripe; see POST /v1/orders/{id}/payment.",
-        ),
-        _ if !hold.is_empty() => refuse(
-            "order_held".into(),
-            "the order is held: nothing new is sent for it",
-            "Release the hold when its reason is gone.",
-        ),
+        _ if !hold.is_empty() => {
+            let (code, message, hint) = held(&hold);
+            refuse(code.to_owned(), message, hint)
+        }
         _ if found["lease"] == "alive" => told(
             StatusCode::OK,
             json!({"success": false, "result": "in_progress", "retry_at": found["retry_at"],
                    "message": "another worker is submitting this order; ask again for the result"}),
         ),
         _ => told(StatusCode::ACCEPTED, waiting(&status, found)),
+    }
+}
+
+/// What a hold means: its code, its sentence and what to do. What is wrong with a payment is said by
+/// the hold's own name.
+fn held(hold: &str) -> (&str, &'static str, &'static str) {
+    match hold {
+        "awaiting_payment" => (
+            "order_unpaid",
+            "the order is not paid: nothing was sent",
+            "It is released when its payment is read at Stripe; see POST /v1/orders/{id}/payment.",
+        ),
+        "cancel_requested" => (
+            hold,
+            "somebody wants this order cancelled: nothing new is sent for it",
+            "It ends as cancelled when it is certain that nothing was bought.",
+        ),
+        "awaiting_funds" | "disputed" | "scheduled" | "operator" | "restored" => (
+            "order_held",
+            "the order is held: nothing new is sent for it",
+            "Release the hold when its reason is gone.",
+        ),
+        _ => (
+            hold,
+            "the payment does not pay this order as it stands at Stripe: nothing new is sent",
+            "Look at the payment at Stripe and at the order's findings.",
+        ),
     }
 }
 
@@ -171,6 +192,7 @@ fn fields(value: Value) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use orders_core::state::HOLDS;
 
     fn status(found: &Value) -> u16 {
         match describe(Uuid::nil(), found, false) {
@@ -193,6 +215,20 @@ mod tests {
         }
         assert_eq!(status(&json!({"status": "submitting", "lease": "alive"})), 200);
         assert_eq!(status(&json!({"status": "submitting", "lease": "ended"})), 202);
+    }
+
+    #[test]
+    fn every_hold_is_a_refusal_and_what_is_wrong_with_a_payment_is_said_by_its_name() {
+        let code = |hold: &str| {
+            let found = json!({"status": "pending", "hold_reason": hold});
+            let fault = describe(Uuid::nil(), &found, false).unwrap_err();
+            assert_eq!((fault.status.as_u16(), &fault.facts["hold_reason"]), (409, &json!(hold)));
+            fault.code.clone().into_owned()
+        };
+        let codes: Vec<String> = HOLDS.map(code).to_vec();
+        assert_eq!(codes[0], "order_unpaid");
+        assert!(codes[1..6].iter().all(|code| code == "order_held"), "{codes:?}");
+        assert_eq!(codes[6..], HOLDS[6..]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub(super) fn all() -> Value {
     all.extend(answers());
     all.extend(runs());
     all.extend(orders());
+    all.extend(money());
     Value::Object(all)
 }
 
@@ -125,6 +126,10 @@ fn answers() -> Map<String, Value> {
     named([
         ("Health", object("Good health.", &[("status", json!({"const": "ok"}))], &[])),
         ("Ready", object("Ready to serve.", &[("status", json!({"const": "ready"}))], &[])),
+        (
+            "Received",
+            object("A message that is stored.", &[("received", json!({"const": true}))], &[]),
+        ),
         ("Document", object("OpenAPI 3.1.", &[("openapi", text())], &[])),
         (
             "Value",
@@ -156,6 +161,8 @@ fn answers() -> Map<String, Value> {
                     ("status", status()),
                     ("hold_reason", text()),
                     ("zinc_request_id", maybe(text())),
+                    // The order may be bought: it is done when that is settled.
+                    ("waiting", flag()),
                 ],
             ),
         ),
@@ -229,10 +236,12 @@ fn orders() -> Map<String, Value> {
         ("goods_minor", whole()),
         ("price_cap_minor", whole()),
         ("cost_minor", maybe(whole())),
+        ("capture_when", text()),
         ("due_at", maybe(time())),
         ("items", list("Item")),
         ("attempts", list("Attempt")),
         ("payments", list("Payment")),
+        ("moves", list("Move")),
         ("findings", list("Finding")),
     ]);
     let mut all = named([
@@ -250,6 +259,62 @@ fn orders() -> Map<String, Value> {
     ]);
     all.extend(parts_of_orders());
     all
+}
+
+/// The money of orders.
+fn money() -> Map<String, Value> {
+    let movement = [
+        ("id", uuid()),
+        ("kind", json!({"enum": ["capture", "refund", "cancel"]})),
+        ("amount_minor", whole()),
+        ("currency", text()),
+        ("state", text()),
+        ("cause", text()),
+        ("reason", text()),
+        ("requested_by", text()),
+        ("calls", whole()),
+        ("code", maybe(text())),
+        ("created_at", time()),
+        ("due_at", maybe(time())),
+    ];
+    let of_order = [
+        ("order_id", uuid()),
+        ("order_number", text()),
+        ("status", status()),
+        ("hold_reason", maybe(text())),
+        ("payment_status", text()),
+        ("capture_when", text()),
+        ("total_minor", whole()),
+        ("currency", text()),
+        ("payments", list("Payment")),
+    ];
+    let moved = [
+        ("success", json!({"const": true})),
+        ("duplicate", flag()),
+        ("order_id", uuid()),
+        ("move_id", uuid()),
+        ("state", text()),
+    ];
+    named([
+        ("Money", object("Each payment has its moves and messages.", &of_order, &[])),
+        ("Moves", object("What has not ended.", &[("moves", list("Move"))], &[])),
+        (
+            "Move",
+            object(
+                "A capture, a refund, or the cancellation of a PaymentIntent.",
+                &movement,
+                &[("order_id", uuid()), ("order_number", text()), ("payment_intent", text())],
+            ),
+        ),
+        (
+            "Moved",
+            object(
+                "A movement of money that stands; duplicate says that it stood before.",
+                &moved,
+                &[("amount_minor", whole())],
+            ),
+        ),
+    ])
 }
 
 fn parts_of_orders() -> Map<String, Value> {
@@ -280,7 +345,12 @@ fn parts_of_orders() -> Map<String, Value> {
         ("live", flag()),
         ("stripe_status", maybe(text())),
         ("amount_received", maybe(whole())),
+        ("amount_capturable", maybe(whole())),
+        ("amount_refunded", maybe(whole())),
         ("currency", maybe(text())),
+        ("deviation", maybe(text())),
+        ("dispute", maybe(text())),
+        ("capture_before", maybe(time())),
         ("read_at", maybe(time())),
     ];
     let finding = [

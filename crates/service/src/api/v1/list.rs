@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use orders_core::order::Violation;
-use orders_core::state::Status;
+use orders_core::state::{HOLDS, Status};
 use orders_store::read::{self, Filter};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -15,16 +15,6 @@ use std::sync::Arc;
 /// The most orders of a page, and the usual number.
 const LIMIT_MAX: i64 = 200;
 const LIMIT: i64 = 50;
-/// The reasons to hold an order.
-pub(crate) const HOLDS: [&str; 7] = [
-    "awaiting_payment",
-    "awaiting_funds",
-    "payment_mismatch",
-    "disputed",
-    "scheduled",
-    "operator",
-    "restored",
-];
 
 /// Lists them; `next` is what to give as `after` for the following page.
 pub(crate) async fn get(

@@ -1,6 +1,7 @@
 //! The proof: what the provider's own ledger says against what we believe.
 
 use super::invoices::Shop;
+use super::money::Money;
 use crate::cli::table::table;
 use orders_sandbox::World;
 use orders_sandbox::zinc::Summary;
@@ -28,6 +29,7 @@ pub struct Proof {
     /// How often the engine was killed, and how often at least it should have been.
     kills: u32,
     kills_wanted: u32,
+    money: Money,
 }
 
 /// Compares the ledger with the database.
@@ -62,6 +64,7 @@ pub async fn gather(
         broken,
         kills,
         kills_wanted,
+        money: Money::gather(store, world, shop).await?,
     })
 }
 
@@ -117,6 +120,7 @@ impl Proof {
             && self.ledger.orders_bought_once > 400
             && self.unknown_met > 0
             && self.kills >= self.kills_wanted
+            && self.money.holds()
     }
 
     /// For eyes.
@@ -159,6 +163,9 @@ impl Proof {
         let faults: u64 = self.ledger.faults.values().sum();
         row("faults done to calls by the sandbox", faults.to_string(), "");
         row("refusals by the provider", self.ledger.refusals.values().sum::<u64>().to_string(), "");
+        for (what, count, must) in self.money.rows() {
+            row(what, count, must);
+        }
         row("events in the history, verified", self.events.to_string(), "");
         row("broken rules found by verify", self.broken.len().to_string(), "0");
         row("stuck orders", self.stuck.to_string(), "0");
@@ -169,7 +176,8 @@ impl Proof {
     pub fn verdict(&self) -> String {
         if self.holds() {
             return format!(
-                "It holds: {} orders bought exactly once, none twice, none lost.",
+                "It holds: {} orders bought exactly once, none twice, none lost, and every penny \
+                 accounted for.",
                 self.ledger.orders_bought_once
             );
         }
@@ -186,7 +194,7 @@ impl Proof {
             "in_review": self.review, "kills": self.kills, "unknown_met": self.unknown_met,
             "unknown_left": self.unknown_left, "repeats": self.repeats, "faults": self.ledger.faults,
             "refusals": self.ledger.refusals, "events": self.events, "broken": self.broken,
-            "stuck": self.stuck
+            "stuck": self.stuck, "money": self.money.json(),
         })
     }
 }
@@ -212,13 +220,14 @@ mod tests {
             broken: Vec::new(),
             kills: 3,
             kills_wanted: 3,
+            money: Money::good(),
         }
     }
 
     #[test]
     fn the_proof_fails_when_any_one_of_its_conditions_does() {
         assert!(good().holds() && good().verdict().starts_with("It holds"));
-        let spoilings: [fn(&mut Proof); 15] = [
+        let spoilings: [fn(&mut Proof); 16] = [
             |proof| {
                 proof
                     .ledger
@@ -245,6 +254,7 @@ mod tests {
             |proof| (proof.orders, proof.completed) = (400, 397),
             |proof| proof.unknown_met = 0,
             |proof| proof.kills = 2,
+            |proof| proof.money = Money::default(),
         ];
         for (number, spoil) in spoilings.into_iter().enumerate() {
             let mut proof = good();

@@ -43,6 +43,18 @@ pub fn text(order: &Value) -> String {
             time(&payment["read_at"]),
         ]
     });
+    let headline = ["what", "amount", "state", "why", "by", "since", "ended"];
+    section(&mut text, "Money", list("moves"), headline, |one| {
+        [
+            cell(&one["kind"]),
+            money(&one["amount_minor"], &one["currency"]),
+            cell(&one["state"]),
+            cell(&one["reason"]),
+            cell(&one["requested_by"]),
+            time(&one["created_at"]),
+            time(&one["settled_at"]),
+        ]
+    });
     section(
         &mut text,
         "Findings",

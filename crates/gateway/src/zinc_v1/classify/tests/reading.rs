@@ -146,3 +146,39 @@ fn a_list_gives_the_entries_that_carry_our_notes() {
     assert_eq!(listing(404, b"[]"), nothing(Doubt::UnreadableClientError));
     assert_eq!(listing(429, b"[]"), nothing(Doubt::TooManyRequests));
 }
+
+#[test]
+fn a_list_for_comparing_gives_every_entry_that_names_its_request() {
+    let bought = json!({"_type": "order_response", "request_id": "r1",
+        "merchant_order_ids": [{"merchant_order_id": "2", "placed_at": "2026-01-02T10:00:00.000Z"},
+                               {"merchant_order_id": "1", "placed_at": "2026-01-02T09:00:00.000Z"}],
+        "request": {"client_notes": {"order_id": ORDER, "attempt_id": ATTEMPT}}});
+    let mut foreign = error("add_on_item");
+    foreign["request_id"] = json!("r2");
+    let mut hidden = error("order_probably_placed");
+    hidden["request_id"] = json!("r3");
+    let mut working = error("request_processing");
+    working["request_id"] = json!("r4");
+    let entries = json!([bought, foreign, hidden, working, {"_type": "order_response"}, 7]);
+    let (found, 6) = purchases(200, entries.to_string().as_bytes()).unwrap() else { panic!() };
+    let told: Vec<_> = found.iter().map(|one| (&*one.request_id, one.notes, one.outcome)).collect();
+    assert_eq!(
+        told,
+        [
+            ("r1", Some((ORDER, ATTEMPT)), Some(ListedOutcome::Bought)),
+            ("r2", None, Some(ListedOutcome::Failed)),
+            ("r3", None, None),
+            ("r4", None, Some(ListedOutcome::Working)),
+        ]
+    );
+    assert_eq!(found[0].placed_at, Some("2026-01-02T09:00:00Z".parse().unwrap()));
+    for (status, doubt) in [
+        (500, Doubt::ServerError),
+        (404, Doubt::UnreadableClientError),
+        (429, Doubt::TooManyRequests),
+        (302, Doubt::Unreadable),
+    ] {
+        assert_eq!(purchases(status, b"[]"), Err(doubt), "{status}");
+    }
+    assert_eq!(purchases(200, b"{}"), Err(Doubt::Unreadable));
+}

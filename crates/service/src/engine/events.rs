@@ -1,0 +1,320 @@
+//! Messages of Stripe, followed up: the payment that each is about is read, and what Stripe says of it
+//! is recorded. Webhooks and the list of messages end here alike. // C4, C10, G24
+//!
+//! Promise: a message is finished only when its payment was read after the message came and the facts
+//! are stored; whoever dies in between repeats reads, which changes nothing. What a message says by
+//! itself is never believed.
+
+use super::Engine;
+use super::pay::judged;
+use super::stats::Stats;
+use futures_util::{StreamExt, stream};
+use orders_gateway::stripe::{self, Object, PaymentError, PaymentFacts};
+use orders_store::Error;
+use orders_store::inbox::{self, DueEvent, Finished, Verdict};
+use orders_store::payment::{DuePayment, ReadPayment, record};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The most messages of one turn.
+const BATCH: usize = 100;
+/// The most reads at once.
+const READS_MAX: usize = 8;
+/// After so many turns in vain, which take more than half a day, a person is asked instead.
+const TRIES_MAX: i32 = 20;
+/// The first rest when nothing can be read; it doubles.
+const REST_FIRST: Duration = Duration::from_secs(1);
+/// The longest such rest.
+const REST_MAX: Duration = Duration::from_secs(30);
+
+/// What a turn came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Followed {
+    /// How many messages it took.
+    pub taken: usize,
+    /// Whether Stripe told nothing about any of them.
+    pub in_vain: bool,
+}
+
+/// What Stripe said about the messages of a turn.
+struct Answers {
+    /// The payment of each object, by its kind and id.
+    owners: BTreeMap<(String, String), Result<Option<String>, PaymentError>>,
+    /// What was read of each payment.
+    payments: BTreeMap<String, Result<PaymentFacts, PaymentError>>,
+}
+
+impl Engine {
+    /// Follows messages up until the stop.
+    pub(crate) async fn follow_events(self: Arc<Self>, stop: CancellationToken) {
+        if self.stripe.is_none() {
+            return;
+        }
+        let idle = self.options.idle.max(Duration::from_millis(200));
+        let mut vain_turns = 0_u32;
+        while !stop.is_cancelled() {
+            match self.follow_up_events(&stop).await {
+                Ok(turn) if turn.in_vain => {
+                    vain_turns = vain_turns.saturating_add(1);
+                    // The payments' own loop tells a person when it lasts.
+                    let rest = REST_FIRST * (1 << (vain_turns - 1).min(5));
+                    Self::pause(rest.min(REST_MAX), &stop).await;
+                }
+                Ok(turn) => {
+                    vain_turns = 0;
+                    if turn.taken == 0 {
+                        tokio::select! {
+                            () = tokio::time::sleep(idle) => {}
+                            () = self.message.notified() => {}
+                            () = stop.cancelled() => {}
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.fault("events", &error);
+                    Self::pause(Duration::from_secs(1), &stop).await;
+                }
+            }
+        }
+    }
+
+    /// A hint that a message was stored; polling is the truth.
+    pub fn wake_events(&self) {
+        self.message.notify_one();
+    }
+
+    /// One turn: takes what is due, reads, records, finishes.
+    pub async fn follow_up_events(&self, stop: &CancellationToken) -> Result<Followed, Error> {
+        let Some(stripe) = &self.stripe else { return Ok(Followed { taken: 0, in_vain: false }) };
+        let events = inbox::due(&self.store, BATCH).await?;
+        if events.is_empty() {
+            return Ok(Followed { taken: 0, in_vain: false });
+        }
+        // Reading changes nothing, so a stop does not wait for it; the messages come again.
+        let answers = tokio::select! {
+            answers = ask(stripe, &events) => answers,
+            () = stop.cancelled() => return Ok(Followed { taken: events.len(), in_vain: false }),
+        };
+        let in_vain = answers.in_vain();
+        let stored = self.store_facts(&answers, events[0].asked_us).await?;
+        let unread = self.look_at_moves(stripe, &events, &answers, &stored).await?;
+        let finished: Vec<Finished> =
+            events.iter().filter_map(|event| answers.end_of(event, &stored, &unread)).collect();
+        Stats::add(&self.stats.followed, finished.len());
+        if !finished.is_empty() {
+            inbox::finish(&self.store, &finished).await?;
+        }
+        Ok(Followed { taken: events.len(), in_vain })
+    }
+
+    /// Records what was read of payments that are ours, or that name an order of ours which waits for
+    /// one. Whether each of ours is stored.
+    async fn store_facts(
+        &self,
+        answers: &Answers,
+        asked_us: i64,
+    ) -> Result<BTreeMap<String, bool>, Error> {
+        let read: BTreeMap<&str, &PaymentFacts> = answers
+            .payments
+            .iter()
+            .filter_map(|(intent, facts)| Some((intent.as_str(), facts.as_ref().ok()?)))
+            .collect();
+        let intents: Vec<&str> = read.keys().copied().collect();
+        let mut in_vain = BTreeMap::new();
+        let mut ours = inbox::known(&self.store, &intents, asked_us).await?;
+        let known: BTreeSet<String> = ours.iter().map(|due| due.payment_intent.clone()).collect();
+        for (intent, facts) in read.iter().filter(|(intent, _)| !known.contains(**intent)) {
+            match self.adopt(intent, facts).await {
+                Ok(Some(order_id)) => {
+                    let payment_intent = (*intent).to_owned();
+                    ours.push(DuePayment { order_id, payment_intent, asked_us });
+                }
+                Ok(None) => {}
+                // Its messages come again and are counted; those of other payments go on. // B3
+                Err(error) => {
+                    self.fault("adopt", &error);
+                    in_vain.insert((*intent).to_owned(), false);
+                }
+            }
+        }
+        let batch: Vec<ReadPayment> = ours
+            .into_iter()
+            .filter_map(|due| {
+                let facts = judged((*read.get(due.payment_intent.as_str())?).clone());
+                Some(ReadPayment { due, facts })
+            })
+            .collect();
+        let mut stored: BTreeMap<String, bool> = in_vain;
+        // One by one if they cannot be stored together, to know which of them is at fault. // B3
+        let together = self.record_facts(&batch).await;
+        for one in &batch {
+            let stands = together || self.record_facts(std::slice::from_ref(one)).await;
+            stored.insert(one.due.payment_intent.clone(), stands);
+        }
+        Ok(stored)
+    }
+
+    /// Ties a payment that we do not know to the order that it names; gives that order.
+    async fn adopt(&self, intent: &str, facts: &PaymentFacts) -> Result<Option<uuid::Uuid>, Error> {
+        let named =
+            facts.metadata_order_id.as_deref().filter(|_| facts.livemode == self.options.live_mode);
+        let Some((named, order_id)) = named.and_then(|named| Some((named, named.parse().ok()?)))
+        else {
+            return Ok(None);
+        };
+        let tied = inbox::adopt(&self.store, &self.options.worker, intent, named).await?;
+        Ok(tied.then_some(order_id))
+    }
+
+    /// Whether all of these stand now.
+    async fn record_facts(&self, batch: &[ReadPayment]) -> bool {
+        if batch.is_empty() {
+            return true;
+        }
+        match record(&self.store, &self.options.worker, self.options.live_mode, batch).await {
+            Ok(counts) => {
+                self.count_recorded(counts);
+                true
+            }
+            Err(error) => {
+                self.fault("events", &error);
+                false
+            }
+        }
+    }
+
+    /// Has the movements of money of these payments looked at, and finds refunds that failed after
+    /// they were done. Gives the payments whose refunds could not be read.
+    async fn look_at_moves(
+        &self,
+        stripe: &stripe::Client,
+        events: &[DueEvent],
+        answers: &Answers,
+        stored: &BTreeMap<String, bool>,
+    ) -> Result<BTreeSet<String>, Error> {
+        let ours: Vec<&str> = stored.keys().map(String::as_str).collect();
+        if !ours.is_empty() {
+            inbox::nudge_moves(&self.store, &ours).await?;
+        }
+        let refunded: BTreeSet<&str> = events
+            .iter()
+            .filter(|event| matches!(event.kind.as_str(), "refund.failed" | "refund.updated"))
+            .filter_map(|event| answers.payment_of(event))
+            .filter(|intent| stored.contains_key(*intent))
+            .collect();
+        let mut unread = BTreeSet::new();
+        for intent in refunded {
+            let done = inbox::done_refunds(&self.store, intent).await?;
+            if done.is_empty() {
+                continue;
+            }
+            let Ok(refunds) = stripe.refunds_of(intent).await else {
+                unread.insert(intent.to_owned());
+                continue;
+            };
+            for one in &done {
+                let failed = refunds.iter().find(|refund| {
+                    refund.id == one.stripe_id
+                        && matches!(refund.status.as_str(), "failed" | "canceled")
+                });
+                if let Some(failed) = failed {
+                    let code = failed.failure_reason.as_deref().unwrap_or(&failed.status);
+                    inbox::fail_refund(&self.store, &self.options.worker, one, code).await?;
+                }
+            }
+        }
+        Ok(unread)
+    }
+}
+
+impl Answers {
+    /// Whether Stripe said nothing at all.
+    fn in_vain(&self) -> bool {
+        let told = |error: &PaymentError| matches!(error, PaymentError::NotFound);
+        let owner = self.owners.values().any(|owner| owner.as_ref().err().is_none_or(told));
+        let payment = self.payments.values().any(|facts| facts.as_ref().err().is_none_or(told));
+        if self.payments.is_empty() { !owner } else { !payment }
+    }
+
+    /// The payment that a message is about, if that is known.
+    fn payment_of(&self, event: &DueEvent) -> Option<&str> {
+        let owner = self.owners.get(&(event.object.clone(), event.object_id.clone()))?;
+        owner.as_ref().ok()?.as_deref()
+    }
+
+    /// What became of a message; nothing if it must come again.
+    fn end_of(
+        &self,
+        event: &DueEvent,
+        stored: &BTreeMap<String, bool>,
+        unread: &BTreeSet<String>,
+    ) -> Option<Finished> {
+        let payment = match self.owners.get(&(event.object.clone(), event.object_id.clone())) {
+            Some(Ok(owner)) => Ok(owner.clone()),
+            Some(Err(error)) => Err(*error),
+            None => Ok(None),
+        };
+        let facts =
+            payment.as_ref().ok().and_then(Option::as_ref).and_then(|it| self.payments.get(it));
+        let again = |error: Option<PaymentError>| {
+            // Whoever is refused for his key has found out nothing about this message.
+            let refused = matches!(error, Some(PaymentError::Refused(401 | 403)));
+            (event.tries >= TRIES_MAX && !refused).then_some(Verdict::GivenUp)
+        };
+        let verdict = match (&payment, facts) {
+            (Err(PaymentError::NotFound) | Ok(None), _)
+            | (_, Some(Err(PaymentError::NotFound))) => Some(Verdict::Unmatched),
+            (Err(error), _) | (_, Some(Err(error))) => again(Some(*error)),
+            (Ok(Some(intent)), Some(Ok(_))) => match stored.get(intent) {
+                None => Some(Verdict::Unmatched),
+                Some(true) if !unread.contains(intent) => Some(Verdict::Handled),
+                Some(_) => again(None),
+            },
+            (Ok(Some(_)), None) => again(None),
+        }?;
+        let payment_intent = payment.ok().flatten();
+        Some(Finished { event_id: event.event_id.clone(), payment_intent, verdict })
+    }
+}
+
+/// Finds the payment of each message, and reads each payment once.
+async fn ask(stripe: &stripe::Client, events: &[DueEvent]) -> Answers {
+    let mut owners = BTreeMap::new();
+    let mut unknown = BTreeSet::new();
+    for event in events {
+        let about = (event.object.clone(), event.object_id.clone());
+        match (&event.payment_intent, Object::parse(&event.object)) {
+            (Some(hint), _) => drop(owners.insert(about, Ok(Some(hint.clone())))),
+            (None, Some(_)) => drop(unknown.insert(about)),
+            // Of no kind that could belong to a payment.
+            (None, None) => drop(owners.insert(about, Ok(None))),
+        }
+    }
+    let mut found = stream::iter(unknown)
+        .map(|about| async {
+            let owner = match Object::parse(&about.0) {
+                Some(object) => stripe.payment_of(object, &about.1).await,
+                None => Ok(None),
+            };
+            (about, owner)
+        })
+        .buffer_unordered(READS_MAX);
+    while let Some((about, owner)) = found.next().await {
+        owners.entry(about).or_insert(owner);
+    }
+    let intents: BTreeSet<String> =
+        owners.values().filter_map(|owner| owner.as_ref().ok()?.clone()).collect();
+    let mut read = stream::iter(intents)
+        .map(|intent| async {
+            let facts = stripe.payment(&intent).await;
+            (intent, facts)
+        })
+        .buffer_unordered(READS_MAX);
+    let mut payments = BTreeMap::new();
+    while let Some((intent, facts)) = read.next().await {
+        payments.insert(intent, facts);
+    }
+    Answers { owners, payments }
+}

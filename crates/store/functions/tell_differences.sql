@@ -1,0 +1,44 @@
+-- Purpose: keeps where the books do not agree: a new difference is written with the time at which it was
+--          first seen and shown to a person, one that stands is seen again. Nothing else changes by
+--          it. A difference that is not ripe (it may be on its way) is not written; one that stands
+--          already is kept open by it all the same, because it is not gone. // G27, C11
+--          Told are objects: kind, subject, order_id, about_at (when the compared thing came into
+--          being), ripe, data.
+-- Locks:   the rows of differences that are told of, in the order of kind and subject.
+-- Rows:    at most one difference per element, and one alert per new one.
+-- Callers: reconcile_payments, reconcile_refunds, reconcile_purchases, reconcile_orders,
+--          finish_reconciliation.
+create or replace function :"schema".tell_differences(told jsonb, run_at timestamptz) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  with said as (
+    select distinct on (d.kind, left(d.subject, 300)) d.kind, left(d.subject, 300) as subject, d.order_id, d.about_at, d.data
+      from jsonb_to_recordset(told) as d (kind text, subject text, order_id uuid, about_at timestamptz, ripe boolean, data jsonb)
+     where d.ripe
+     order by d.kind, left(d.subject, 300)
+  ), opened as (
+    insert into :"schema".differences (id, kind, subject, order_id, about_at, data, first_at, last_at)
+    select gen_random_uuid(), s.kind, s.subject, s.order_id, s.about_at, coalesce(s.data, '{}'), run_at, run_at from said as s
+    on conflict (kind, subject) where gone_at is null do nothing
+    returning kind, subject, order_id
+  )
+  insert into :"schema".alerts (id, rule, order_id, subject, runbook, opened_at)
+  select gen_random_uuid(), 'difference', o.order_id, left(o.kind || ':' || o.subject, 200), :"schema".difference_runbook(o.kind), run_at
+    from opened as o
+  on conflict (rule, order_id, subject) where closed_at is null do nothing;
+  with said as (
+    select distinct on (d.kind, left(d.subject, 300)) d.kind, left(d.subject, 300) as subject, d.data
+      from jsonb_to_recordset(told) as d (kind text, subject text, data jsonb)
+     order by d.kind, left(d.subject, 300)
+  ), standing as (
+    select x.id, s.data from said as s
+      join :"schema".differences as x on x.kind = s.kind and x.subject = s.subject and x.gone_at is null
+     order by x.kind, x.subject
+       for no key update of x
+  )
+  update :"schema".differences as x
+     set last_at = greatest(x.last_at, run_at), data = coalesce(s.data, x.data)
+    from standing as s where x.id = s.id;
+end $$;
