@@ -1,5 +1,5 @@
-//! A gate that kills this very process at a named point: how tests and the demonstration crash an
-//! engine exactly where it hurts. Reached by a hidden flag only.
+//! A gate that kills or stops this very process at a named point: how tests and the demonstration crash
+//! or freeze an engine exactly where it hurts. Reached by hidden flags only.
 
 use orders_core::gate::{Gate, Open, Point};
 use rustix::process::{Pid, Signal, getpid, kill_process};
@@ -30,16 +30,19 @@ impl FromStr for DieAt {
     }
 }
 
-/// The gate for an optional point of death.
-pub fn gate(die_at: Option<DieAt>) -> Arc<dyn Gate> {
-    match die_at {
-        None => Arc::new(Open),
-        Some(at) => Arc::new(Deadly { at, passed: AtomicU32::new(0) }),
+/// The gate for an optional point of death, or else of a stop from which somebody may wake it.
+pub fn gate(die_at: Option<DieAt>, stop_at: Option<DieAt>) -> Arc<dyn Gate> {
+    let deadly = |at, signal| Arc::new(Deadly { at, signal, passed: AtomicU32::new(0) });
+    match (die_at, stop_at) {
+        (Some(at), _) => deadly(at, Signal::KILL),
+        (None, Some(at)) => deadly(at, Signal::STOP),
+        (None, None) => Arc::new(Open),
     }
 }
 
 struct Deadly {
     at: DieAt,
+    signal: Signal,
     passed: AtomicU32,
 }
 
@@ -49,8 +52,8 @@ impl Gate for Deadly {
             && self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.at.passing
         {
             let this: Pid = getpid();
-            // Nothing runs after this: no destructor, no flush, as in a real crash.
-            let _ = kill_process(this, Signal::KILL);
+            // Nothing runs after a kill: no destructor, no flush, as in a real crash.
+            let _ = kill_process(this, self.signal);
         }
     }
 }

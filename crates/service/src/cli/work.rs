@@ -18,6 +18,9 @@ pub struct Work {
     /// Die at a crash point, for tests.
     #[arg(long, hide = true)]
     die_at: Option<DieAt>,
+    /// Stop there as by SIGSTOP, for tests; SIGCONT wakes it.
+    #[arg(long, hide = true)]
+    stop_at: Option<DieAt>,
     /// Stop as by SIGTERM when standard input ends: so it does not outlive the program that started it.
     #[arg(long, hide = true)]
     until_eof: bool,
@@ -44,7 +47,7 @@ impl Work {
         database.refuse_sandbox()?;
         database.prepare().await?;
         let store = database.app(16)?;
-        let gate = gate(self.die_at);
+        let gate = gate(self.die_at, self.stop_at);
         self.partners.own_sandbox = self.own_sandbox;
         let engine = app::engine(store, &self.partners, &self.engine, gate, seed).await?;
         tracing::info!(worker = engine.options.worker, "the engine runs");

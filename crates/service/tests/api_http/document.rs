@@ -116,7 +116,7 @@ const DECISIONS: [&str; 6] = ["complete", "hold", "release", "cancel", "resolve"
 
 /// A path of the document with its parameter filled in.
 fn filled(path: &str, with: &str) -> String {
-    path.replace("{order}", with).replace("{function}", with)
+    path.replace("{move}", with).replace("{order}", with).replace("{function}", with)
 }
 
 /// Sends with the good key and judges the answer.
