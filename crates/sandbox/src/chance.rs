@@ -44,6 +44,18 @@ impl Chance {
         items.get(usize::try_from(self.below(bound)).unwrap_or(0))
     }
 
+    /// One of the things by their rates, which sum to at most 1; none in the rest of the cases.
+    pub(crate) fn pick<T: Copy>(&mut self, rates: &[(f64, T)]) -> Option<T> {
+        let mut rest = self.unit();
+        for (rate, thing) in rates {
+            if rest < *rate {
+                return Some(*thing);
+            }
+            rest -= rate;
+        }
+        None
+    }
+
     /// A text of hex digits, eight for each word.
     pub(crate) fn hex(&mut self, words: usize) -> String {
         let mut text = String::with_capacity(words * 8);

@@ -42,8 +42,7 @@ begin
   ), asked as (
     select d.payment_intent, o.total_minor, o.currency::text as currency, o.updated_at as ended_at, d.created_at,
            d.stale_since is not null or o.status in ('pending', 'submitting') and o.hold_reason is null as at_once,
-           o.status = 'pending' and o.hold_reason in ('awaiting_payment', 'wrong_mode', 'wrong_order', 'wrong_currency',
-             'wrong_amount', 'payment_undone', 'authorisation_ending') and d.stripe_status is distinct from 'canceled' as waits,
+           o.status = 'pending' and :"schema".ends_by_facts(o.hold_reason) and d.stripe_status is distinct from 'canceled' as waits,
            o.status in ('completed', 'cancelled', 'failed')
              and coalesce(d.stripe_status, '') not in ('succeeded', 'canceled') as may_come_late
       from due as d join :"schema".orders as o on o.id = d.order_id

@@ -37,8 +37,8 @@ begin
   ), judged as (
     select s.*, least('epoch'::timestamptz + (s.f ->> 'asked_us')::bigint * interval '1 microsecond', at) as asked,
            :"schema".payment_deviation(s.f, o, live_mode, p.warning_accepted, hold_on_signs, at) as deviation,
-           p.live and o.status = 'pending' and o.payment_status = 'unpaid' and o.hold_reason in
-             ('awaiting_payment', 'wrong_mode', 'wrong_order', 'wrong_currency', 'wrong_amount', 'payment_undone') as waits,
+           p.live and o.status = 'pending' and o.payment_status = 'unpaid'
+             and :"schema".ends_by_facts(o.hold_reason) as waits,
            o.version, o.hold_reason as held, s.f ->> 'status' = 'succeeded' as received
       from said as s
       join :"schema".payments as p on p.payment_intent = s.intent and p.order_id = s.id
@@ -77,7 +77,7 @@ begin
     select o as ordered, p as payment from unnest(told.others) as t (intent)
       join :"schema".payments as p on p.payment_intent = t.intent and p.live join :"schema".orders as o on o.id = p.order_id
      where p.deviation is not null or o.payment_status is distinct from :"schema".payment_word(o, p)
-        or o.hold_reason in ('awaiting_payment', 'wrong_mode', 'wrong_order', 'wrong_currency', 'wrong_amount', 'payment_undone', 'authorisation_ending')
+        or :"schema".ends_by_facts(o.hold_reason)
         or o.status in ('cancelled', 'failed')
      order by o.id
   loop

@@ -29,8 +29,7 @@ begin
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid);
   end if;
   select * into payment from :"schema".payments as p where p.order_id = order_uuid and p.live for no key update;
-  if locked.hold_reason in ('awaiting_payment', 'wrong_mode', 'wrong_order', 'wrong_currency', 'wrong_amount', 'payment_canceled',
-                            'payment_undone', 'authorisation_ending', 'payment_refunded')
+  if :"schema".ends_by_facts(locked.hold_reason) or locked.hold_reason = 'payment_refunded'
      or locked.hold_reason in ('payment_disputed', 'payment_in_review') and payment.deviation = locked.hold_reason
   then
     return :"schema".refusal('payment_decides', 'this hold ends by a payment read at Stripe, not by a person', 'It is read again by itself until it is right.',

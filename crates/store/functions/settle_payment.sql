@@ -11,8 +11,6 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  by_facts text[] := array['awaiting_payment', 'wrong_mode', 'wrong_order', 'wrong_currency', 'wrong_amount', 'payment_canceled',
-                           'payment_undone', 'authorisation_ending'];
   by_sign text[] := array['payment_refunded', 'payment_disputed', 'payment_in_review', 'fraud_warning'];
   bought boolean := ordered.status in ('submitted_to_zinc', 'processing', 'completed')
     or ordered.status = 'needs_review' and ordered.zinc_request_id is not null;
@@ -26,9 +24,9 @@ begin
   if not bought and not ended then
     hold := case
       -- What a person must see is not replaced by what ends by itself.
-      when deviation is not null and (hold is null or hold = any (by_facts) or hold = any (by_sign) and deviation = any (by_sign)) then deviation
-      when payment.deviation is null and hold = any (by_facts) then null
-      when payment.deviation = 'waiting' and ordered.payment_status = 'unpaid' and ordered.status = 'pending' and hold = any (by_facts)
+      when deviation is not null and (hold is null or :"schema".ends_by_facts(hold) or hold = any (by_sign) and deviation = any (by_sign)) then deviation
+      when payment.deviation is null and :"schema".ends_by_facts(hold) then null
+      when payment.deviation = 'waiting' and ordered.payment_status = 'unpaid' and ordered.status = 'pending' and :"schema".ends_by_facts(hold)
         then 'awaiting_payment'
       else hold end;
     if hold is distinct from ordered.hold_reason then

@@ -26,7 +26,7 @@ pub const FUNCTIONS: &[File] = files!("functions":
     "open_finding", "refusal", "new_order_id", "request_id_fault", "payment_intent_fault", "line_fault", "text_fault",
     "whole_fault", "check_options", "check_order_recipient", "check_order_content", "tie_payment", "repeated_order",
     "lines_digest", "private_digest",
-    "take_idempotency_key", "insert_order", "refuse_birth", "place_order", "attach_payment", "due_payments", "close_finding", "money_left",
+    "take_idempotency_key", "insert_order", "refuse_birth", "place_order", "attach_payment", "ends_by_facts", "due_payments", "close_finding", "money_left",
     "plan_move", "needs_approval", "return_money", "due_when_released", "withdraw_unapproved", "payment_deviation", "payment_word", "report_payment", "settle_payment", "record_payments", "adopt_payment",
     "hold_order", "release_hold", "ask_to_cancel", "cancel_order", "refund_order", "decide_move", "refunds_within_received",
     "move_wanted", "lease_moves", "commit_move", "record_move", "plan_captures", "expire_unpaid", "receive_event", "due_events", "finish_events",

@@ -19,12 +19,6 @@ async fn read(shop: &Shop, id: Uuid, change: (&str, Value)) -> String {
     shop.told(&[told]).await
 }
 
-async fn unpaid(shop: &Shop, number: &str) -> Uuid {
-    let id = shop.place(number).await;
-    shop.sql(&format!("select attach_payment('{id}', 'pi_{}')", id.simple())).await;
-    id
-}
-
 #[tokio::test]
 async fn window_c1_each_single_deviation_of_a_payment_blocks_the_purchase() {
     let shop = Shop::fresh().await;
@@ -49,7 +43,7 @@ async fn window_c1_each_single_deviation_of_a_payment_blocks_the_purchase() {
         ("status", json!("canceled"), "payment_canceled"),
     ];
     for (at, (field, value, reason)) in changes.into_iter().enumerate() {
-        let id = unpaid(&shop, &at.to_string()).await;
+        let id = shop.unpaid(&at.to_string()).await;
         assert_eq!(read(&shop, id, (field, value.clone())).await, "mismatch", "{field} {value}");
         let held = format!("select hold_reason from orders where id = '{id}'");
         assert_eq!(shop.text(&held).await, reason, "{field} {value}");
@@ -69,7 +63,7 @@ async fn window_c1_each_single_deviation_of_a_payment_blocks_the_purchase() {
 #[tokio::test]
 async fn window_c3_only_received_money_opens_the_gate() {
     let shop = Shop::fresh().await;
-    let id = unpaid(&shop, "1").await;
+    let id = shop.unpaid("1").await;
     for status in ["requires_payment_method", "processing", "requires_action", "not_found"] {
         assert_eq!(read(&shop, id, ("status", json!(status))).await, "", "{status}");
         assert_eq!(shop.text("select hold_reason from orders").await, "awaiting_payment");
@@ -85,7 +79,7 @@ async fn window_c3_only_received_money_opens_the_gate() {
 #[tokio::test]
 async fn a_payment_of_another_order_or_named_twice_is_counted_once_for_its_own() {
     let shop = Shop::fresh().await;
-    let (a, b) = (unpaid(&shop, "1").await, unpaid(&shop, "2").await);
+    let (a, b) = (shop.unpaid("1").await, shop.unpaid("2").await);
     let foreign = ("payment_intent", json!(format!("pi_{}", b.simple())));
     assert_eq!(read(&shop, a, foreign).await, "");
     assert_eq!(
@@ -102,7 +96,7 @@ async fn two_recorders_of_the_same_payments_in_opposite_order_do_not_embrace() {
     let shop = Arc::new(Shop::fresh().await);
     let mut ids = Vec::new();
     for number in 0..20 {
-        ids.push(unpaid(&shop, &number.to_string()).await);
+        ids.push(shop.unpaid(&number.to_string()).await);
     }
     let mut recorders = tokio::task::JoinSet::new();
     for recorder in 0..6_usize {
@@ -131,7 +125,7 @@ async fn two_recorders_of_the_same_payments_in_opposite_order_do_not_embrace() {
 async fn due_payments_are_given_to_one_reader_and_come_again_later() {
     let shop = Shop::fresh().await;
     shop.own_clock().await;
-    unpaid(&shop, "1").await;
+    shop.unpaid("1").await;
     let due = "select count(*) from due_payments(10)";
     assert_eq!(shop.text(due).await, "1");
     assert_eq!(shop.text(due).await, "0");

@@ -8,7 +8,8 @@
 mod shop;
 
 use serde_json::{Value, json};
-use shop::{Shop, facts, order};
+use shop::money::with;
+use shop::{Shop, facts};
 use uuid::Uuid;
 
 /// A shop whose gate is as strict as a real one, on a clock of its own.
@@ -25,36 +26,6 @@ async fn claimable(shop: &Shop) -> String {
 
 async fn hold(shop: &Shop, id: Uuid) -> String {
     shop.text(&format!("select coalesce(hold_reason, 'none') || ' ' || payment_status from orders where id = '{id}'")).await
-}
-
-fn with(id: Uuid, field: &str, value: Value) -> Value {
-    let mut told = facts(id);
-    told[field] = value;
-    told
-}
-
-/// An order that is captured after the purchase.
-async fn reserving(shop: &Shop, number: &str) -> Uuid {
-    let mut content = order(number);
-    content["capture_when"] = json!("after_purchase");
-    let content = content.to_string();
-    let args = [("order_param", content.as_str(), "jsonb")];
-    let answer = shop::call(&shop.app, "place_order", &args).await.unwrap();
-    let id: Uuid = answer["order_id"].as_str().unwrap().parse().unwrap();
-    shop.sql(&format!("select attach_payment('{id}', 'pi_{}')", id.simple())).await;
-    id
-}
-
-/// Money that is reserved until so many seconds from now.
-async fn reserved(shop: &Shop, id: Uuid, for_s: i64) -> Value {
-    let now: i64 =
-        shop.text("select floor(extract(epoch from clock_now()))").await.parse().unwrap();
-    let mut told = facts(id);
-    told["status"] = json!("requires_capture");
-    told["received_minor"] = json!(0);
-    told["capturable_minor"] = json!(1530);
-    told["capture_before"] = json!(now + for_s);
-    told
 }
 
 #[tokio::test]
@@ -188,15 +159,15 @@ async fn window_c3_reserved_money_pays_only_an_order_that_is_captured_later_and_
     let shop = strict().await;
     let before = shop.place("before").await;
     shop.sql(&format!("select attach_payment('{before}', 'pi_{}')", before.simple())).await;
-    let after = reserving(&shop, "after").await;
-    let late = reserving(&shop, "late").await;
-    let bare = reserving(&shop, "bare").await;
-    let mut without = reserved(&shop, bare, 0).await;
+    let after = shop.reserving("after").await;
+    let late = shop.reserving("late").await;
+    let bare = shop.reserving("bare").await;
+    let mut without = shop.reserved(bare, 0).await;
     without["capture_before"] = Value::Null;
     let told = [
-        reserved(&shop, before, 600_000).await,
-        reserved(&shop, after, 600_000).await,
-        reserved(&shop, late, 3599).await,
+        shop.reserved(before, 600_000).await,
+        shop.reserved(after, 600_000).await,
+        shop.reserved(late, 3599).await,
         without,
     ];
     shop.told(&told).await;
@@ -216,9 +187,9 @@ async fn window_c3_reserved_money_pays_only_an_order_that_is_captured_later_and_
 #[tokio::test]
 async fn g29_money_is_captured_once_the_goods_are_taken_and_told_of_before_it_lapses() {
     let shop = strict().await;
-    let bought = reserving(&shop, "1").await;
-    let waiting = reserving(&shop, "2").await;
-    let told = [reserved(&shop, bought, 600_000).await, reserved(&shop, waiting, 600_000).await];
+    let bought = shop.reserving("1").await;
+    let waiting = shop.reserving("2").await;
+    let told = [shop.reserved(bought, 600_000).await, shop.reserved(waiting, 600_000).await];
     shop.told(&told).await;
     let sweep = "select plan_captures('t', 10)";
     assert_eq!(shop.text(sweep).await, "0", "nothing is bought yet");

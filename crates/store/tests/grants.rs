@@ -71,8 +71,9 @@ const OF_THE_ENGINE: [&str; 41] = [
     "touch_waiting_orders",
 ];
 /// Written in standard SQL, bound to their functions at creation: no path is searched when they run.
-const BOUND_AT_CREATION: [&str; 12] = [
+const BOUND_AT_CREATION: [&str; 13] = [
     "clock_now",
+    "ends_by_facts",
     "event_actor",
     "event_hash",
     "line_fault",

@@ -9,15 +9,17 @@
 mod shop;
 
 use serde_json::{Value, json};
-use shop::{Shop, facts, order};
+use shop::money::with;
+use shop::{Shop, facts};
 use uuid::Uuid;
 
-async fn moves(shop: &Shop, order: Uuid) -> String {
-    shop.text(&format!(
-        "select coalesce(string_agg(concat_ws(' ', kind, amount_minor, cause, state), ', ' order by created_at, kind), '')
-           from money_moves where order_id = '{order}'"
-    ))
-    .await
+/// Money that is reserved for the next days, with changes.
+async fn reserved(shop: &Shop, id: Uuid, changes: &[(&str, Value)]) -> Value {
+    let mut told = shop.reserved(id, 600_000).await;
+    for (field, value) in changes {
+        told[field] = value.clone();
+    }
+    told
 }
 
 async fn hold(shop: &Shop, order: Uuid) -> String {
@@ -31,55 +33,17 @@ async fn open_findings(shop: &Shop, order: Uuid) -> String {
     .await
 }
 
-async fn unpaid(shop: &Shop, number: &str) -> Uuid {
-    let id = shop.place(number).await;
-    shop.sql(&format!("select attach_payment('{id}', 'pi_{}')", id.simple())).await;
-    id
-}
-
-async fn reserving(shop: &Shop, number: &str) -> Uuid {
-    let mut content = order(number);
-    content["capture_when"] = json!("after_purchase");
-    let content = content.to_string();
-    let args = [("order_param", content.as_str(), "jsonb")];
-    let answer = shop::call(&shop.app, "place_order", &args).await.unwrap();
-    let id: Uuid = answer["order_id"].as_str().unwrap().parse().unwrap();
-    shop.sql(&format!("select attach_payment('{id}', 'pi_{}')", id.simple())).await;
-    id
-}
-
-/// Money that is reserved for the next days, with changes.
-async fn reserved(shop: &Shop, id: Uuid, changes: &[(&str, Value)]) -> Value {
-    let now: i64 =
-        shop.text("select floor(extract(epoch from clock_now()))").await.parse().unwrap();
-    let mut told = facts(id);
-    told["status"] = json!("requires_capture");
-    told["received_minor"] = json!(0);
-    told["capturable_minor"] = json!(1530);
-    told["capture_before"] = json!(now + 600_000);
-    for (field, value) in changes {
-        told[field] = value.clone();
-    }
-    told
-}
-
-fn with(id: Uuid, field: &str, value: Value) -> Value {
-    let mut told = facts(id);
-    told[field] = value;
-    told
-}
-
 #[tokio::test]
 async fn window_b10_a_payment_that_comes_for_an_ended_order_is_tied_and_goes_back() {
     let shop = Shop::fresh().await;
-    let id = unpaid(&shop, "1").await;
+    let id = shop.unpaid("1").await;
     shop.told(&[with(id, "status", json!("canceled"))]).await;
     shop.sql(&format!("select cancel_order('{id}')")).await;
     assert_eq!(hold(&shop, id).await, "cancelled unpaid", "an end has no hold");
     assert_eq!(open_findings(&shop, id).await, "");
     assert_eq!(shop.text(&format!("select adopt_payment('t', 'pi_late', '{id}')")).await, "tied");
     shop.told(&[with(id, "payment_intent", json!("pi_late"))]).await;
-    assert_eq!(moves(&shop, id).await, "refund 1530 paid_after_end open");
+    assert_eq!(shop.moves(id).await, "refund 1530 paid_after_end open");
     shop.verify().await;
 }
 
@@ -96,7 +60,7 @@ async fn a_refund_that_is_owed_while_stripe_cannot_find_the_payment_is_shown_and
     shop.shift("9 days").await;
     assert_eq!(shop.text("select count(*) from due_payments(10)").await, "1", "it is read on");
     shop.told(&[facts(id)]).await;
-    assert_eq!(moves(&shop, id).await, "refund 1530 order_ended open");
+    assert_eq!(shop.moves(id).await, "refund 1530 order_ended open");
     shop.verify().await;
 }
 
@@ -108,9 +72,9 @@ async fn money_that_waits_for_its_capture_is_captured_after_every_hold_that_ends
         ("warning", [("warned", json!(true))]),
         ("named", [("named_order", Value::Null)]),
     ] {
-        let id = unpaid(&shop, number).await;
+        let id = shop.unpaid(number).await;
         shop.told(&[reserved(&shop, id, &changes).await]).await;
-        assert_eq!(moves(&shop, id).await, "", "{number}: not while it is held");
+        assert_eq!(shop.moves(id).await, "", "{number}: not while it is held");
         let later = if number == "warning" { &changes[..] } else { &[] };
         if number != "warning" {
             shop.told(&[reserved(&shop, id, later).await]).await;
@@ -121,7 +85,7 @@ async fn money_that_waits_for_its_capture_is_captured_after_every_hold_that_ends
             shop.told(&[reserved(&shop, id, later).await]).await;
         }
         assert_eq!(hold(&shop, id).await, "pending awaiting_payment unpaid", "{number}");
-        assert_eq!(moves(&shop, id).await, "capture 1530 payment_authorised open", "{number}");
+        assert_eq!(shop.moves(id).await, "capture 1530 payment_authorised open", "{number}");
     }
     shop.verify().await;
 }
@@ -129,7 +93,7 @@ async fn money_that_waits_for_its_capture_is_captured_after_every_hold_that_ends
 #[tokio::test]
 async fn a_capture_that_was_refused_is_not_tried_again_without_a_person() {
     let shop = Shop::fresh().await;
-    let id = unpaid(&shop, "1").await;
+    let id = shop.unpaid("1").await;
     let told = reserved(&shop, id, &[]).await;
     shop.told(std::slice::from_ref(&told)).await;
     let token = Uuid::from_u128(1);
@@ -141,7 +105,7 @@ async fn a_capture_that_was_refused_is_not_tried_again_without_a_person() {
     for _ in 0..3 {
         shop.told(std::slice::from_ref(&told)).await;
     }
-    assert_eq!(moves(&shop, id).await, "capture 1530 payment_authorised refused");
+    assert_eq!(shop.moves(id).await, "capture 1530 payment_authorised refused");
     assert_eq!(open_findings(&shop, id).await, "capture_refused");
     let move_id = shop.text("select id from money_moves").await;
     let again = format!(
@@ -163,7 +127,7 @@ async fn window_c5_a_wish_to_cancel_is_fulfilled_when_the_call_was_never_sent() 
     shop.sql(&format!("select cancel_order('{id}')")).await;
     assert_eq!(shop.setback(id, token, &shop::Setback::RELEASED).await.unwrap(), "recorded");
     assert_eq!(hold(&shop, id).await, "cancelled refund_pending");
-    assert_eq!(moves(&shop, id).await, "refund 1530 order_ended open");
+    assert_eq!(shop.moves(id).await, "refund 1530 order_ended open");
     assert_eq!(shop.text("select settled_by from order_attempts").await, "never_sent");
     assert_eq!(open_findings(&shop, id).await, "");
     shop.verify().await;
@@ -183,7 +147,7 @@ async fn window_c5_a_person_who_finds_nothing_bought_fulfils_the_wish_to_cancel(
     assert_eq!(shop.text(&decide("buy_again")).await, "false");
     assert_eq!(shop.text(&decide("nothing_was_bought")).await, "true");
     assert_eq!(hold(&shop, id).await, "cancelled refund_pending");
-    assert_eq!(moves(&shop, id).await, "refund 1530 order_ended open");
+    assert_eq!(shop.moves(id).await, "refund 1530 order_ended open");
     shop.verify().await;
 }
 
@@ -192,7 +156,7 @@ async fn nothing_is_bought_while_the_cancellation_of_its_reserved_money_may_be_o
     let shop = Shop::fresh().await;
     shop.own_clock().await;
     shop.sql("update settings set value = '3600' where name = 'expire_unpaid_after_s'").await;
-    let id = reserving(&shop, "1").await;
+    let id = shop.reserving("1").await;
     shop.shift("2 hours").await;
     shop.sql("select expire_unpaid('t', 10)").await;
     let token = Uuid::from_u128(1);
@@ -220,7 +184,7 @@ async fn window_b10_what_is_reserved_or_under_way_does_not_expire_and_a_late_pay
     shop.own_clock().await;
     shop.sql("update settings set value = '3600' where name = 'expire_unpaid_after_s'").await;
     let (held, slow, other) =
-        (unpaid(&shop, "1").await, unpaid(&shop, "2").await, unpaid(&shop, "3").await);
+        (shop.unpaid("1").await, shop.unpaid("2").await, shop.unpaid("3").await);
     let late = shop.place("4").await;
     shop.shift("59 minutes").await;
     shop.sql(&format!("select attach_payment('{late}', 'pi_{}')", late.simple())).await;
@@ -233,9 +197,9 @@ async fn window_b10_what_is_reserved_or_under_way_does_not_expire_and_a_late_pay
     .await;
     assert_eq!(shop.text("select expire_unpaid('t', 10)").await, "0");
     for id in [slow, other, late] {
-        assert_eq!(moves(&shop, id).await, "");
+        assert_eq!(shop.moves(id).await, "");
     }
-    assert_eq!(moves(&shop, held).await, "capture 1530 payment_authorised open");
+    assert_eq!(shop.moves(held).await, "capture 1530 payment_authorised open");
 }
 
 #[tokio::test]
@@ -243,10 +207,10 @@ async fn g35_a_refund_in_small_parts_or_by_a_cancelled_order_needs_a_second_pers
     let shop = Shop::fresh().await;
     shop.own_clock().await;
     shop.sql("update settings set value = '1000' where name = 'two_persons_above_minor'").await;
-    let (early, split) = (unpaid(&shop, "1").await, shop.paid("2").await);
+    let (early, split) = (shop.unpaid("1").await, shop.paid("2").await);
     shop.sql(&format!("select cancel_order('{early}', 'r', '{{\"actor\": \"ada\"}}')")).await;
     shop.told(&[facts(early)]).await;
-    assert!(moves(&shop, early).await.ends_with("refund 1530 paid_after_end awaiting_approval"));
+    assert!(shop.moves(early).await.ends_with("refund 1530 paid_after_end awaiting_approval"));
     shop.sql(&format!("select manually_complete_order('{split}', 'by-hand', 'bought')")).await;
     let refund = format!(
         "select refund_order('{split}', 600, 'part', '{{\"actor\": \"ada\"}}') ->> 'state'"
@@ -262,7 +226,7 @@ async fn g35_a_refund_in_small_parts_or_by_a_cancelled_order_needs_a_second_pers
     assert_eq!(open_findings(&shop, split).await, "bought_outside refund_awaits_approval");
     shop.shift("25 hours").await;
     shop.sql("select plan_captures('t', 10)").await;
-    assert!(moves(&shop, split).await.ends_with("refund 600 person withdrawn"));
+    assert!(shop.moves(split).await.ends_with("refund 600 person withdrawn"));
     assert_eq!(open_findings(&shop, early).await, "refund_owed", "and it is owed still");
     shop.verify().await;
 }
@@ -273,7 +237,7 @@ async fn a_disputed_payment_is_returned_by_no_machine() {
     let id = shop.paid("1").await;
     shop.told(&[with(id, "dispute", json!("open"))]).await;
     shop.sql(&format!("select cancel_order('{id}')")).await;
-    assert_eq!(moves(&shop, id).await, "");
+    assert_eq!(shop.moves(id).await, "");
     assert_eq!(open_findings(&shop, id).await, "disputed_and_ended");
     let refund = format!("select refund_order('{id}', null, 'please') ->> 'code'");
     assert_eq!(shop.text(&refund).await, "payment_disputed");
@@ -298,7 +262,7 @@ async fn a_submission_whose_payment_is_right_again_goes_on_at_once() {
 #[tokio::test]
 async fn a_payment_that_lapsed_or_was_mistyped_can_be_replaced() {
     let shop = Shop::fresh().await;
-    let (lapsed, mistyped) = (reserving(&shop, "1").await, unpaid(&shop, "2").await);
+    let (lapsed, mistyped) = (shop.reserving("1").await, shop.unpaid("2").await);
     shop.told(&[reserved(&shop, lapsed, &[]).await]).await;
     shop.told(&[with(lapsed, "status", json!("canceled"))]).await;
     assert_eq!(hold(&shop, lapsed).await, "pending payment_canceled failed");

@@ -8,19 +8,11 @@
 
 mod shop;
 
-use serde_json::{Value, json};
-use shop::{Shop, facts};
+use serde_json::json;
+use shop::Shop;
+use shop::money::with;
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// The movements of an order, oldest first.
-async fn moves(shop: &Shop, order: Uuid) -> String {
-    shop.text(&format!(
-        "select coalesce(string_agg(concat_ws(' ', kind, amount_minor, cause, state), ', ' order by created_at, id), '')
-           from money_moves where order_id = '{order}'"
-    ))
-    .await
-}
 
 /// What a door answers, as its words.
 async fn word(shop: &Shop, call: &str) -> String {
@@ -106,7 +98,7 @@ async fn window_c6_fifty_clicks_intend_one_refund_and_fifty_answers_agree() {
     let first = answers.iter().filter(|answer| answer["duplicate"] == json!(false)).count();
     assert_eq!(first, 1);
     assert!(answers.iter().all(|answer| answer["move_id"] == answers[0]["move_id"]), "{answers:?}");
-    assert_eq!(moves(&shop, id).await, "refund 1530 person open");
+    assert_eq!(shop.moves(id).await, "refund 1530 person open");
 }
 
 #[tokio::test]
@@ -126,14 +118,8 @@ async fn a_refund_in_parts_ends_where_the_money_ends() {
     assert_eq!(shop.text(&format!("select {done}")).await, "recorded");
     assert_eq!(word(&shop, &refund("531")).await, "false more_than_is_left");
     assert_eq!(word(&shop, &refund("530")).await, "true false open");
-    shop.told(&[json_with(id, "refunded_minor", json!(1000))]).await;
+    shop.told(&[with(id, "refunded_minor", json!(1000))]).await;
     assert_eq!(shop.text("select payment_status from orders").await, "refund_pending");
-}
-
-fn json_with(id: Uuid, field: &str, value: Value) -> Value {
-    let mut told = facts(id);
-    told[field] = value;
-    told
 }
 
 #[tokio::test]
@@ -168,10 +154,7 @@ async fn window_c5_a_wish_to_cancel_waits_for_the_purchase_and_then_sends_the_mo
     let cancel = format!("cancel_order('{id}', 'the customer asked')");
     assert_eq!(word(&shop, &cancel).await, "true false");
     assert_eq!(word(&shop, &cancel).await, "true true");
-    assert_eq!(
-        (shop.status(id).await.as_str(), moves(&shop, id).await.as_str()),
-        ("submitting", "")
-    );
+    assert_eq!((shop.status(id).await.as_str(), shop.moves(id).await.as_str()), ("submitting", ""));
     let shown = "select string_agg(rule, ' ') from alerts where closed_at is null";
     assert_eq!(shop.text(shown).await, "cancel_requested");
     assert_eq!(
@@ -182,7 +165,7 @@ async fn window_c5_a_wish_to_cancel_waits_for_the_purchase_and_then_sends_the_mo
     shop.sql(&format!("select {cancel}")).await;
     assert_eq!(shop.setback(id, token, &shop::Setback::REFUSED).await.unwrap(), "recorded");
     assert_eq!(shop.status(id).await, "cancelled", "no new key follows");
-    assert_eq!(moves(&shop, id).await, "refund 1530 order_ended open");
+    assert_eq!(shop.moves(id).await, "refund 1530 order_ended open");
     assert_eq!(shop.text(shown).await, "", "the wish is fulfilled");
     shop.verify().await;
 }
@@ -195,7 +178,7 @@ async fn window_c5_a_purchase_that_was_accepted_meanwhile_goes_to_a_person_and_k
     assert_eq!(shop.accept(id, token, "req-1").await, "recorded");
     assert_eq!(shop.status(id).await, "needs_review");
     assert_eq!(shop.text("select hold_reason from orders").await, "cancel_requested");
-    assert_eq!(moves(&shop, id).await, "");
+    assert_eq!(shop.moves(id).await, "");
     shop.verify().await;
 }
 

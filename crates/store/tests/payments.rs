@@ -119,15 +119,6 @@ async fn findings(shop: &Shop, order: Uuid) -> String {
     found
 }
 
-/// The movements of money of an order: what, how much, why, and how far.
-async fn moves(shop: &Shop, order: Uuid) -> String {
-    shop.text(&format!(
-        "select coalesce(string_agg(concat_ws(' ', kind, amount_minor, cause, state), ', ' order by created_at, kind), '')
-           from money_moves where order_id = '{order}'"
-    ))
-    .await
-}
-
 #[tokio::test]
 async fn window_b10_money_that_comes_after_the_end_of_its_order_goes_back_once() {
     let shop = Shop::fresh().await;
@@ -135,7 +126,7 @@ async fn window_b10_money_that_comes_after_the_end_of_its_order_goes_back_once()
     let id = shop.place("1").await;
     attach(&shop, id, &intent(id)).await.unwrap();
     shop.sql(&format!("select cancel_order('{id}')")).await;
-    assert_eq!(moves(&shop, id).await, "cancel 0 order_ended open", "it cannot be paid any more");
+    assert_eq!(shop.moves(id).await, "cancel 0 order_ended open", "it cannot be paid any more");
     for said in ["processing", "requires_payment_method"] {
         record(&shop.app, "t", false, &[facts(id, |f| f.status = said.into())]).await.unwrap();
     }
@@ -145,7 +136,7 @@ async fn window_b10_money_that_comes_after_the_end_of_its_order_goes_back_once()
     for _ in 0..3 {
         record(&shop.app, "t", false, &[facts(id, |_| ())]).await.unwrap();
         let both = "cancel 0 order_ended open, refund 1530 paid_after_end open";
-        assert_eq!(moves(&shop, id).await, both);
+        assert_eq!(shop.moves(id).await, both);
     }
     assert_eq!(shop.status(id).await, "cancelled", "and nothing is bought for it");
     assert_eq!(shop.text("select payment_status from orders").await, "refund_pending");
@@ -169,7 +160,7 @@ async fn window_b10_an_order_expires_only_when_stripe_says_that_it_cannot_be_pai
     assert_eq!(shop.status(bare).await, "cancelled", "nobody can pay it");
     for id in [slow, dead] {
         assert_eq!(shop.status(id).await, "pending");
-        assert_eq!(moves(&shop, id).await, "cancel 0 unpaid_too_long open");
+        assert_eq!(shop.moves(id).await, "cancel 0 unpaid_too_long open");
     }
     record(&shop.app, "t", false, &[facts(slow, |_| ())]).await.unwrap();
     record(&shop.app, "t", false, &[facts(dead, |f| f.status = "canceled".into())]).await.unwrap();
@@ -215,7 +206,7 @@ async fn a_payment_that_was_being_read_while_its_order_was_cancelled_goes_back()
     assert_eq!(due(&shop.app, 10).await.unwrap().len(), 1);
     shop.sql(&format!("select cancel_order('{id}')")).await;
     record(&shop.app, "t", false, &[facts(id, |_| ())]).await.unwrap();
-    assert!(moves(&shop, id).await.ends_with("refund 1530 paid_after_end open"));
+    assert!(shop.moves(id).await.ends_with("refund 1530 paid_after_end open"));
 }
 
 #[tokio::test]
@@ -233,10 +224,10 @@ async fn a_cancelled_order_sends_back_whatever_was_received_and_cancels_what_was
             shop.sql(&format!("select cancel_order('{id}', 'the customer asked for it')")).await;
         }
     }
-    assert_eq!(moves(&shop, paid).await, "refund 1530 order_ended open");
-    assert_eq!(moves(&shop, mismatched).await, "refund 5 order_ended open", "if not the right sum");
-    assert_eq!(moves(&shop, unpaid).await, "cancel 0 order_ended open");
-    assert_eq!(moves(&shop, bare).await, "");
+    assert_eq!(shop.moves(paid).await, "refund 1530 order_ended open");
+    assert_eq!(shop.moves(mismatched).await, "refund 5 order_ended open", "if not the right sum");
+    assert_eq!(shop.moves(unpaid).await, "cancel 0 order_ended open");
+    assert_eq!(shop.moves(bare).await, "");
     shop.verify().await;
 }
 

@@ -347,22 +347,11 @@ impl StripeFaults {
     /// The fault of the n-th call of this name.
     pub(super) fn of_call(&self, is_read: bool, name: &str, nth: u64) -> Option<StripeFault> {
         if is_read {
-            pick(&self.read_rates(), &mut Chance::of(self.seed, "get", name, nth))
+            Chance::of(self.seed, "get", name, nth).pick(&self.read_rates())
         } else {
-            pick(&self.write_rates(), &mut Chance::of(self.seed, "post", name, nth))
+            Chance::of(self.seed, "post", name, nth).pick(&self.write_rates())
         }
     }
-}
-
-fn pick(rates: &[(f64, StripeFault)], chance: &mut Chance) -> Option<StripeFault> {
-    let mut rest = chance.unit();
-    for (rate, fault) in rates {
-        if rest < *rate {
-            return Some(*fault);
-        }
-        rest -= rate;
-    }
-    None
 }
 
 impl FromStr for StripeFaults {

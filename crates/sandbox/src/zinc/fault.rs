@@ -315,18 +315,18 @@ impl Faults {
 
     /// The fault of the n-th create under a key.
     pub(super) fn of_create(&self, key: &str, call: u32) -> Option<Fault> {
-        pick(&self.create_rates(), &mut Chance::of(self.seed, "create", key, call.into()))
+        Chance::of(self.seed, "create", key, call.into()).pick(&self.create_rates())
     }
 
     /// The fault of the n-th read of a request.
     pub(super) fn of_read(&self, request_id: &str, read: u32) -> Option<Fault> {
-        pick(&self.read_rates(), &mut Chance::of(self.seed, "read", request_id, read.into()))
+        Chance::of(self.seed, "read", request_id, read.into()).pick(&self.read_rates())
     }
 
     /// The fault of the n-th list.
     pub(super) fn of_list(&self, list: u32) -> Option<Fault> {
         let mut chance = Chance::of(self.seed, "list", "", list.into());
-        match pick(&self.read_rates(), &mut chance) {
+        match chance.pick(&self.read_rates()) {
             Some(fault) if fault.is_of_lists() => Some(fault),
             _ => chance.happens(self.list_gap).then_some(Fault::ListGap),
         }
@@ -363,17 +363,6 @@ impl Faults {
         self.outage_period_ms > 0
             && now_ms.rem_euclid(self.outage_period_ms.into()) < self.outage_length_ms.into()
     }
-}
-
-fn pick(rates: &[(f64, Fault)], chance: &mut Chance) -> Option<Fault> {
-    let mut rest = chance.unit();
-    for (rate, fault) in rates {
-        if rest < *rate {
-            return Some(*fault);
-        }
-        rest -= rate;
-    }
-    None
 }
 
 impl FromStr for Faults {

@@ -5,6 +5,8 @@
     reason = "each test program uses another part of this"
 )]
 
+pub mod money;
+
 use orders_embedded::testing::shared_cluster;
 use orders_store::transact::Param;
 use orders_store::{Store, StoreOptions, schema};
