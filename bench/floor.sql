@@ -34,6 +34,17 @@ create table floor.history (
 );
 create table floor.switch (sending boolean not null);
 insert into floor.switch values (false);
+create table floor.messages (
+  event_id    text primary key,
+  body        bytea not null,
+  received_at timestamptz not null
+);
+
+-- name: message
+insert into floor.messages (event_id, body, received_at) values ($1, $2, clock_timestamp())
+
+-- name: messages
+select count(*) from floor.messages
 
 -- name: seed
 with placed as (

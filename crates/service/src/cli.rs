@@ -127,7 +127,7 @@ impl Cli {
     pub async fn run(self, seed: [u8; 32], clock: WallClock) -> anyhow::Result<ExitCode> {
         match self.0.command {
             Command::Demo(command) => command.run(seed).await,
-            Command::Bench(command) => command.run(seed).await,
+            Command::Bench(command) => command.run(seed, clock).await,
             Command::Up(command) => command.run(seed, clock).await,
             Command::Serve(command) => command.run(seed, clock).await,
             Command::Work(command) => command.run(seed).await,

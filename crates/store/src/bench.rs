@@ -105,6 +105,19 @@ pub async fn open_orders(store: &Store) -> Result<i64, Error> {
     Ok(rows.first().map_or(0, |row| row.get(0)))
 }
 
+/// Messages of Stripe that are stored and not yet followed up, each about a payment of its own that is
+/// to be read before anything is bought with it.
+pub async fn messages(store: &Store) -> Result<i64, Error> {
+    let sql = store.in_schema(
+        "select count(distinct i.payment_intent)
+           from {schema}.inbox as i
+           join {schema}.payments as p on p.payment_intent = i.payment_intent
+          where i.state = 'new' and p.stale_since is not null",
+    );
+    let rows = store.query("bench.messages", &sql, &[]).await?;
+    Ok(rows.first().map_or(0, |row| row.get(0)))
+}
+
 /// How long the run took.
 pub async fn times(store: &Store) -> Result<Times, Error> {
     let sql = schema::names(store.schema())?.render(include_str!("../queries/bench_times.sql"));

@@ -151,6 +151,18 @@ pub async fn record_one(store: &Store, id: Uuid, request_id: &str) -> Result<(),
     store.query("floor.record_one", part("record_one"), &params).await.map(drop)
 }
 
+/// Stores a message with a bare insert; unnamed as the shop's own statements.
+pub async fn message(store: &Store, event_id: &str, body: &[u8]) -> Result<(), Error> {
+    let params: [Param<'_>; 2] = [(&event_id, Type::TEXT), (&body, Type::BYTEA)];
+    store.query("floor.message", part("message"), &params).await.map(drop)
+}
+
+/// Messages that are stored.
+pub async fn messages(store: &Store) -> Result<i64, Error> {
+    let rows = store.prepared("floor.messages", part("messages"), &[]).await?;
+    Ok(rows.first().map_or(0, |row| row.get(0)))
+}
+
 /// Orders that have not gone the whole way.
 pub async fn open_orders(store: &Store) -> Result<i64, Error> {
     let rows = store.prepared("floor.open_orders", part("open_orders"), &[]).await?;
@@ -178,6 +190,8 @@ mod tests {
             "record_one",
             "record_update",
             "record_insert",
+            "message",
+            "messages",
             "open_orders",
             "times",
         ] {

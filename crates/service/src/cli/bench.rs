@@ -7,7 +7,7 @@
 //! bought once: a figure of a run that bought wrongly is an error, not a figure.
 //!
 //! Reading order: `whole` (pending to submitted), `single` (one call of the public door, beside two floors),
-//! `pending` (memory with a long queue), `floor` (the floor's driver), `ground` and
+//! `messages` (of Stripe, stored before they are acknowledged), `pending` (memory with a long queue), `floor` (the floor's driver), `ground` and
 //! `process` (database, provider, meters), `report`.
 
 #![expect(
@@ -18,14 +18,16 @@
 
 mod floor;
 mod ground;
+mod messages;
 mod pending;
 mod process;
 mod report;
 mod single;
 mod whole;
 
-use clap::Args;
+use crate::api::WallClock;
 use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
 use ground::Ground;
 use report::Report;
 use std::process::ExitCode;
@@ -35,10 +37,20 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   atomic-orders bench                                        some minutes, on a machine with nothing else to do
   atomic-orders bench --orders 500 --rounds 1 --pending 0    a quick look
+  atomic-orders bench --only messages                        one part of it
   atomic-orders bench --json > figures.json
 
 What it measures and how to read it: docs/BENCH.md.")]
 pub struct Bench {
+    /// Measure only some of it.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "WHAT",
+        default_value = "submit,calls,messages,memory"
+    )]
+    only: Vec<What>,
     /// Orders of each run.
     #[arg(long, default_value_t = 5000,
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
@@ -54,6 +66,10 @@ pub struct Bench {
     #[arg(long, value_delimiter = ',', default_value = "1,8,32",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
     clients: Vec<usize>,
+    /// Messages of Stripe a second, for how long each waits.
+    #[arg(long, default_value_t = 500,
+          value_parser = RangedU64ValueParser::<u32>::new().range(1..=100_000))]
+    message_rate: u32,
     /// Orders that wait while the program's memory is measured; 0 leaves this out.
     #[arg(long, default_value_t = 100_000)]
     pending: usize,
@@ -72,14 +88,27 @@ pub struct Bench {
     drive_floor: bool,
 }
 
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// The whole way of an order to the provider.
+    Submit,
+    /// Single calls of `complete_order_processing`.
+    Calls,
+    /// Messages of Stripe, stored before they are acknowledged.
+    Messages,
+    /// The engine's memory with a long queue.
+    Memory,
+}
+
 impl Bench {
     /// Measures everything and prints it.
-    pub async fn run(self, seed: [u8; 32]) -> anyhow::Result<ExitCode> {
+    pub async fn run(self, seed: [u8; 32], clock: WallClock) -> anyhow::Result<ExitCode> {
         if self.drive_floor {
             floor::drive(self.in_flight).await?;
             return Ok(ExitCode::SUCCESS);
         }
-        let ground = Ground::make(&self.postgres, seed).await?;
+        let ground = Ground::make(&self.postgres, seed, clock).await?;
         eprintln!("Measuring on {}", ground.describe());
         let measured = self.measure(&ground).await;
         let report = Report { server: ground.describe(), seed, results: Vec::new(), pending: None };
@@ -99,14 +128,21 @@ impl Bench {
         ground: &Ground,
     ) -> anyhow::Result<(Vec<report::Compared>, Option<report::Run>)> {
         let mut results = Vec::new();
-        for latency_ms in &self.latency_ms {
+        let latencies = self.latency_ms.iter().filter(|_| self.only.contains(&What::Submit));
+        for latency_ms in latencies {
             results.push(whole::compare(ground, self.plan(*latency_ms), self.rounds).await?);
         }
-        for clients in &self.clients {
+        for clients in self.clients.iter().filter(|_| self.only.contains(&What::Calls)) {
             results.extend(single::compare(ground, *clients, self.orders, self.rounds).await?);
         }
+        if self.only.contains(&What::Messages) {
+            for rate in [Some(self.message_rate), None] {
+                let plan = messages::Plan { messages: self.orders, rate };
+                results.push(messages::compare(ground, plan, self.rounds).await?);
+            }
+        }
         let pending = match self.pending {
-            0 => None,
+            orders if orders == 0 || !self.only.contains(&What::Memory) => None,
             orders => {
                 let plan = whole::Plan { orders, ..self.plan(0) };
                 Some(pending::measure(ground, plan).await?)

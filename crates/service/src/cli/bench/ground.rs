@@ -1,6 +1,7 @@
 //! Where is measured: a PostgreSQL of our own in a temporary folder, a fresh database for every run,
 //! and the orders.
 
+use crate::api::WallClock;
 use anyhow::Context;
 use orders_embedded::{Cluster, Options, SUPERUSER, Source};
 use orders_store::bench::{drop_database, make_database};
@@ -20,6 +21,8 @@ pub struct Ground {
     folder: PathBuf,
     admin: Store,
     made: AtomicU32,
+    /// What time it is, for signatures.
+    pub clock: WallClock,
 }
 
 /// A database of one run.
@@ -36,7 +39,7 @@ pub struct Database {
 
 impl Ground {
     /// Starts the server.
-    pub async fn make(source: &Source, seed: [u8; 32]) -> anyhow::Result<Self> {
+    pub async fn make(source: &Source, seed: [u8; 32], clock: WallClock) -> anyhow::Result<Self> {
         let name = format!("atomic-orders-bench-{:02x}{:02x}{:02x}", seed[0], seed[1], seed[2]);
         let folder = std::env::temp_dir().join(name);
         let options = Options {
@@ -48,7 +51,7 @@ impl Ground {
             .await
             .context("starting the database")??;
         let admin = store(&cluster.connection_string("postgres", SUPERUSER), 2)?;
-        Ok(Self { cluster, folder, admin, made: AtomicU32::new(0) })
+        Ok(Self { cluster, folder, admin, made: AtomicU32::new(0), clock })
     }
 
     /// Which server this is.

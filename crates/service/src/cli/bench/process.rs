@@ -69,6 +69,39 @@ impl Process {
         Self::start(command).context("starting the worker")
     }
 
+    /// Starts the HTTP server without an engine; gives its address, `host:port`.
+    pub async fn server(database: &Database, secret: &str) -> anyhow::Result<(Self, String)> {
+        let mut command = Command::new(std::env::current_exe().context("finding this program")?);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("DATABASE_URL", &database.address)
+            .env("STRIPE_WEBHOOK_SECRET", secret)
+            .env("RUST_LOG", "error");
+        for other in ["MIGRATE_DATABASE_URL", "ORDERS_SCHEMA", "ZINC_TOKEN", "STRIPE_KEY"] {
+            command.env_remove(other);
+        }
+        command.stdout(Stdio::piped());
+        let mut process = Self::start(command).context("starting the server")?;
+        let address = process.address().await.context("starting the server")?;
+        Ok((process, address.trim_start_matches("http://").to_owned()))
+    }
+
+    /// The address that it says on its output, which has to be a pipe.
+    async fn address(&mut self) -> anyhow::Result<String> {
+        let said = self.child.stdout.take().context("it has no output")?;
+        let mut lines = BufReader::new(said).lines();
+        let address = loop {
+            let line = lines.next_line().await?.context("it said no address")?;
+            if let Some(at) = line.find("http://") {
+                let address = line[at..].split(|c: char| c.is_whitespace()).next();
+                break address.unwrap_or_default().trim_end_matches('.').to_owned();
+            }
+        };
+        // What it says later must not meet a closed pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(address)
+    }
+
     /// Fails when it ended by itself.
     pub fn check(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
@@ -119,17 +152,7 @@ impl Provider {
             .env("RUST_LOG", "error")
             .stdout(Stdio::piped());
         let mut process = Process::start(command).context("starting the provider")?;
-        let said = process.child.stdout.take().context("the provider has no output")?;
-        let mut lines = BufReader::new(said).lines();
-        let address = loop {
-            let line = lines.next_line().await?.context("the provider said no address")?;
-            if let Some(at) = line.find("http://") {
-                let address = line[at..].split(|c: char| c.is_whitespace()).next();
-                break address.unwrap_or_default().trim_end_matches('.').to_owned();
-            }
-        };
-        // Its second line must not meet a closed pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let address = process.address().await.context("starting the provider")?;
         Ok(Self { process, ledger, address })
     }
 

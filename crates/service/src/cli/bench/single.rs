@@ -50,6 +50,7 @@ pub async fn compare(
         floor_is,
         latency_ms: None,
         clients: Some(clients),
+        offered: None,
         ours: ours.clone(),
         floor,
     };

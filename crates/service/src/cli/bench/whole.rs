@@ -37,7 +37,7 @@ pub async fn compare(ground: &Ground, plan: Plan, rounds: usize) -> anyhow::Resu
     let name = "submit";
     let floor_is = "hand-written, set-based";
     let latency_ms = Some(plan.latency_ms);
-    Ok(Compared { name, floor_is, latency_ms, clients: None, ours, floor })
+    Ok(Compared { name, floor_is, latency_ms, clients: None, offered: None, ours, floor })
 }
 
 /// Seeds a fresh database and measures one side on it.
