@@ -9,11 +9,7 @@ use super::ground::{Database, Ground, contents};
 use super::process::{Process, cpu_of_tree};
 use super::report::{Compared, Run};
 use crate::api::WallClock;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use anyhow::Context;
 use orders_core::private::Private;
 use orders_gateway::stripe::webhook::{SIGNATURE_HEADER, sign};
 use orders_store::{Store, bench, floor};
@@ -21,6 +17,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Who sends at once; the server has half as many connections to its database, as the floor does.
@@ -222,41 +219,55 @@ async fn wait_until(due: Option<Instant>) -> Instant {
 /// Who sends, on a connection of its own.
 enum Client {
     /// To the server.
-    Stripe { connection: SendRequest<Full<Bytes>>, host: String, clock: WallClock },
+    Stripe { connection: TcpStream, clock: WallClock },
     /// To the floor.
     Bare(Store),
 }
 
 impl Client {
     async fn open(address: &str, clock: WallClock) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let (connection, exchange) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(exchange);
-        Ok(Self::Stripe { connection, host: address.to_owned(), clock })
+        let connection = TcpStream::connect(address).await?;
+        connection.set_nodelay(true)?;
+        Ok(Self::Stripe { connection, clock })
     }
 
     /// Sends a message and waits until it is stored.
     async fn send(&mut self, number: usize) -> anyhow::Result<()> {
         let body = body(number);
-        let (connection, host, clock) = match self {
+        let (connection, clock) = match self {
             Self::Bare(store) => {
                 return Ok(floor::message(store, &event_id(number), &body).await?);
             }
-            Self::Stripe { connection, host, clock } => (connection, host, clock),
+            Self::Stripe { connection, clock } => (connection, clock),
         };
         let signature = sign(&body, &Private::new(SECRET.to_owned()), clock().as_second());
-        let request = Request::post("/webhooks/stripe")
-            .header("host", host.as_str())
-            .header("content-type", "application/json")
-            .header(SIGNATURE_HEADER, signature)
-            .body(Full::new(body.into()))?;
-        connection.ready().await?;
-        let answer = connection.send_request(request).await?;
-        let status = answer.status();
-        answer.into_body().collect().await?;
-        anyhow::ensure!(status == StatusCode::OK, "message {number} was answered with {status}");
+        let head = format!(
+            "POST /webhooks/stripe HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n{SIGNATURE_HEADER}: {signature}\r\n\r\n",
+            body.len()
+        );
+        connection.write_all(&[head.as_bytes(), &body].concat()).await?;
+        let answer = read_answer(connection).await?;
+        let good = answer.starts_with("HTTP/1.1 200 ");
+        anyhow::ensure!(good, "message {number} was answered with {answer}");
         Ok(())
+    }
+}
+
+/// Reads a whole answer of our own server, which states the length of its body.
+async fn read_answer(connection: &mut TcpStream) -> anyhow::Result<String> {
+    let (mut answer, mut part) = (Vec::new(), [0; 2048]);
+    loop {
+        let count = connection.read(&mut part).await?;
+        anyhow::ensure!(count > 0, "the server hung up in the middle of an answer");
+        answer.extend_from_slice(&part[..count]);
+        let text = std::str::from_utf8(&answer).context("the server's answer is no text")?;
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.context("the server's answer states no length")?.parse()?;
+        if body.len() >= length {
+            return Ok(text.to_owned());
+        }
     }
 }
 
