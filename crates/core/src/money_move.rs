@@ -10,7 +10,7 @@
 //! - No answer but Stripe's own word ends a movement, and a refusal only when it was given twice with
 //!   a look in between: the first may speak of our own effect. // G5
 //! - What is not known yet is asked again, with pauses of five minutes at most, and with a bounded
-//!   number of keys.
+//!   number of keys: many in its first hours, then one a day.
 //!
 //! Reading order: [`Due`] (the facts that are ours), `look` ([`Seen`] and [`before_send`]), `answer`
 //! ([`Answer`] and [`after_answer`]), [`Record`] (what is stored).
@@ -67,6 +67,15 @@ impl Kind {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
+}
+
+/// Why a movement is made, as far as that decides about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Nobody has paid: money that is reserved meanwhile speaks against it. // B10
+    Unpaid,
+    /// Anything else.
+    Other,
 }
 
 /// How far a movement is.
@@ -143,6 +152,8 @@ pub struct Due {
     pub key_dead: bool,
     /// Whether its last call is over at Stripe too, as far as anybody can tell.
     pub call_over: bool,
+    /// Why it is made.
+    pub why: Why,
     /// Whether its order still needs it.
     pub wanted: bool,
     /// Stripe's id of it, if it is known.

@@ -161,26 +161,32 @@ async fn window_c6_a_refund_whose_key_gives_a_stored_error_waits_for_the_end_of_
 #[tokio::test(flavor = "multi_thread")]
 async fn g28_fifty_clicks_at_once_refund_once() {
     let shop = Arc::new(Shop::fresh().await);
-    let (id, intent) = shop.completed().await;
+    let (whole, intent) = shop.completed().await;
+    let (part, other) = shop.completed().await;
     let worker = shop.worker(Setup::default()).await;
-    let clicks: Vec<_> = (0..50)
-        .map(|click| {
-            let shop = Arc::clone(&shop);
-            tokio::spawn(async move { shop.refund(id, None, &format!("person{click}")).await })
-        })
-        .collect();
-    for click in clicks {
-        let said = click.await.unwrap();
-        assert!(
-            ["open", "unknown", "accepted", "more_than_is_left"].contains(&said.as_str()),
-            "{said}"
-        );
+    for (id, amount) in [(whole, None), (part, Some(500))] {
+        let clicks: Vec<_> = (0..50)
+            .map(|click| {
+                let shop = Arc::clone(&shop);
+                let person = format!("person{click}");
+                tokio::spawn(async move { shop.refund(id, amount, &person).await })
+            })
+            .collect();
+        for click in clicks {
+            let said = click.await.unwrap();
+            assert!(["open", "unknown", "accepted", "done"].contains(&said.as_str()), "{said}");
+        }
+        shop.until_moved().await;
+        // Whoever has lost the answer asks again when all is over.
+        assert_eq!(shop.refund(id, amount, "late").await, "done");
     }
     shop.until_moved().await;
     worker.stop().await;
-    shop.refunded_once(&[intent]).await;
-    assert_eq!(shop.moves(id).await, [format!("refund {TOTAL} done")]);
-    assert_eq!(shop.posts("/refunds"), 1);
+    assert_eq!(shop.moves(whole).await, [format!("refund {TOTAL} done")]);
+    assert_eq!(shop.moves(part).await, ["refund 500 done"]);
+    assert_eq!(shop.posts("/refunds"), 2);
+    let summary = shop.clean_money().await;
+    assert_eq!(summary.sums["usd"].refunded, TOTAL + 500, "{intent} {other}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

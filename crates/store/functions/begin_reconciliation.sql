@@ -13,7 +13,8 @@ declare
   run_at timestamptz := :"schema".clock_now();
 begin
   insert into :"schema".cursors as c (name, at) values ('reconciled', run_at)
-  on conflict (name) do update set at = greatest(c.at, excluded.at)
-   where every_s is null or c.at <= excluded.at - every_s * interval '1 second';
+  on conflict (name) do update set at = excluded.at
+   where every_s is null or c.at > excluded.at -- written by a wrong clock
+      or c.at <= excluded.at - every_s * interval '1 second';
   return case when found then run_at end;
 end $$;

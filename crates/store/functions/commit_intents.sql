@@ -50,7 +50,7 @@ begin
        and o.status in ('pending', 'submitting') and o.hold_reason is null and (o.payment_status = 'paid' or o.payment_status = 'authorized' and o.capture_when = 'after_purchase' and not exists (
              select from :"schema".money_moves as c where c.order_id = o.id and c.kind = 'cancel' and c.state = 'unknown'))
       join :"schema".payments as f on f.order_id = o.id and f.live and f.deviation is null and f.stale_since is null
-       and f.read_at >= fresh_from
+       and f.read_at between fresh_from and at
       left join :"schema".order_attempts as a on a.order_id = o.id and a.settled_at is null
      where case when a.order_id is null then w.body is not null and w.generation = o.generation + 1
            else w.body is null and a.generation = w.generation and a.lease_token is null and a.provider = provider_param

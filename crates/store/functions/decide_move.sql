@@ -17,6 +17,7 @@ declare
   move :"schema".money_moves;
   who record;
   repeated uuid;
+  twin record;
   objection text := :"schema".line_fault(reason_param, 300);
 begin
   perform :"schema".check_options(options, array['actor']);
@@ -53,13 +54,23 @@ begin
         else 'Look at the request again.' end,
       jsonb_build_object('move_id', move_uuid, 'order_id', locked.id, 'amount_minor', move.amount_minor, 'state', move.state));
   end if;
-  perform :"schema".close_finding(locked.id, array['refund_awaits_approval'], at);
   if decision_param = 'again' then
+    select m.id, m.state into twin from :"schema".money_moves as m
+     where m.payment_intent = move.payment_intent and m.kind = move.kind and m.state not in ('refused', 'failed', 'withdrawn');
+    if twin.id is null then
+      repeated := :"schema".plan_move(locked.id, move.payment_intent, move.kind, move.amount_minor, 'person',
+        coalesce(reason_param, 'tried again'), 'open', who.actor, who.actor_source, at);
+      if repeated is null then
+        return :"schema".refusal('names_another_order', 'the PaymentIntent does not name this order',
+          'See at Stripe whose money it is, and name the right PaymentIntent for this order.',
+          jsonb_build_object('move_id', move_uuid, 'order_id', locked.id, 'payment_intent', move.payment_intent));
+      end if;
+    end if;
     perform :"schema".close_finding(locked.id, array[move.kind || '_refused', move.kind || '_owed'], at);
-    repeated := :"schema".plan_move(locked.id, move.payment_intent, move.kind, move.amount_minor, 'person',
-      coalesce(reason_param, 'tried again'), 'open', who.actor, who.actor_source, at);
-    return jsonb_build_object('success', true, 'duplicate', repeated is null, 'move_id', coalesce(repeated, move_uuid), 'order_id', locked.id, 'state', 'open');
+    return jsonb_build_object('success', true, 'duplicate', twin.id is not null, 'move_id', coalesce(twin.id, repeated),
+      'order_id', locked.id, 'state', coalesce(twin.state, 'open'));
   end if;
+  perform :"schema".close_finding(locked.id, array['refund_awaits_approval'], at);
   update :"schema".money_moves as m
      set state = case decision_param when 'approve' then 'open' else 'withdrawn' end,
          approved_by = case decision_param when 'approve' then who.actor else m.approved_by end,

@@ -27,9 +27,9 @@ begin
     select p.payment_intent
       from (select o.id from :"schema".orders as o
              where o.status in ('pending', 'submitting') and o.hold_reason is null and o.due_at <= at + interval '5 seconds'
-             order by o.due_at limit batch_max * 10) as o
+             order by o.due_at limit greatest(batch_max * 10, 1000)) as o
       join :"schema".payments as p on p.order_id = o.id and p.live
-     where coalesce(p.read_at, '-infinity') < fresh_from and (p.next_read_at <= at or p.next_read_at = 'infinity')
+     where (coalesce(p.read_at, '-infinity') < fresh_from or p.read_at > at) and (p.next_read_at <= at or p.next_read_at = 'infinity')
      limit batch_max / 2 + 1
   ), due as (
     select p.payment_intent, p.order_id, p.stripe_status, p.stale_since, p.created_at from :"schema".payments as p
@@ -42,7 +42,7 @@ begin
   ), asked as (
     select d.payment_intent, o.total_minor, o.currency::text as currency, o.updated_at as ended_at, d.created_at,
            d.stale_since is not null or o.status in ('pending', 'submitting') and o.hold_reason is null as at_once,
-           o.status = 'pending' and :"schema".ends_by_facts(o.hold_reason) and d.stripe_status is distinct from 'canceled' as waits,
+           o.status in ('pending', 'submitting', 'needs_review') and :"schema".ends_by_facts(o.hold_reason) and d.stripe_status is distinct from 'canceled' as waits,
            o.status in ('completed', 'cancelled', 'failed')
              and coalesce(d.stripe_status, '') not in ('succeeded', 'canceled') as may_come_late
       from due as d join :"schema".orders as o on o.id = d.order_id

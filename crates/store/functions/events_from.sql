@@ -1,5 +1,5 @@
 -- Purpose: where the reading of Stripe's list of messages begins and ends, in seconds: an hour before the
---          cursor; the first time at the shop's first order; never before the 30 days that Stripe
+--          cursor, which is nowhere ahead of now, whatever a wrong clock has written; the first time at the shop's first order; never before the 30 days that Stripe
 --          keeps. // G26
 -- Locks:   none.
 -- Rows:    none written.
@@ -15,6 +15,6 @@ begin
   if reached is null then
     reached := coalesce((select min(o.created_at) from :"schema".orders as o), at);
   end if;
-  return query select floor(extract(epoch from greatest(reached - interval '1 hour', at - interval '30 days')))::bigint,
+  return query select floor(extract(epoch from greatest(least(reached, at) - interval '1 hour', at - interval '30 days')))::bigint,
                       floor(extract(epoch from at))::bigint;
 end $$;

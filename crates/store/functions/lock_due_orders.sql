@@ -4,7 +4,8 @@
 --          whose attempt belongs to another provider, where its key means nothing, or stands refused
 --          and unsettled: that one may be looked up, never sent again. // A6, A7, A14
 --          The payment must have been read at Stripe and found good within gate_age_ms; due_payments reads
---          the head of the queue ahead, and only that head is looked at. // G2, ruling 14
+--          the head of the queue ahead, and only that head is looked at. Facts of a time
+--          that has not come yet are old ones: a clock was set back. // G2, ruling 14
 -- Locks:   orders, for no key update, skip locked. The caller commits its intents in the same
 --          transaction (commit_intents) or loses the locks with it.
 -- Rows:    none written; at most batch_max returned.
@@ -35,14 +36,14 @@ begin
     select o.id from :"schema".orders as o
      where o.status in ('pending', 'submitting') and o.hold_reason is null and o.due_at <= at
        and (only_order is null or o.id = only_order)
-     order by o.due_at limit batch_max * 10
+     order by o.due_at limit greatest(batch_max * 10, 1000) -- a few payments that cannot be read keep nobody waiting
   ), due as (
     select o.* from :"schema".orders as o join head as h on h.id = o.id
      where o.status in ('pending', 'submitting') and o.hold_reason is null
        and o.due_at <= at and (o.payment_status = 'paid' or o.payment_status = 'authorized' and o.capture_when = 'after_purchase' and not exists (
              select from :"schema".money_moves as c where c.order_id = o.id and c.kind = 'cancel' and c.state = 'unknown'))
        and exists (select from :"schema".payments as f where f.order_id = o.id and f.live and f.deviation is null
-                    and f.stale_since is null and f.read_at >= fresh_from)
+                    and f.stale_since is null and f.read_at between fresh_from and at)
        and coalesce((select a.lease_token is null and a.provider = provider_param and a.outcome <> 'refused' from :"schema".order_attempts as a
                       where a.order_id = o.id and a.settled_at is null), true)
      order by o.due_at

@@ -16,5 +16,6 @@ begin
   select p.order_id, p.payment_intent, (extract(epoch from at) * 1000000)::bigint
     from :"schema".payments as p join :"schema".orders as o on o.id = p.order_id
    where p.order_id = order_uuid and p.live and o.status in ('pending', 'submitting')
-     and (p.stale_since is not null or coalesce(p.read_at, '-infinity') < at - :"schema".setting_ms('gate_age_ms') / 2);
+     and (p.stale_since is not null or p.read_at > at
+       or coalesce(p.read_at, '-infinity') < at - :"schema".setting_ms('gate_age_ms') / 2);
 end $$;

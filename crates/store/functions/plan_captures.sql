@@ -19,7 +19,7 @@ begin
     select o.id, o.total_minor, p.payment_intent
       from :"schema".orders as o join :"schema".payments as p on p.order_id = o.id and p.live
      where o.payment_status = 'authorized' and o.status in ('submitted_to_zinc', 'processing', 'completed')
-       and p.stripe_status = 'requires_capture'
+       and p.stripe_status = 'requires_capture' and p.named_order = o.id::text
        -- While somebody wants it cancelled, only when the time is nearly over.
        and (o.hold_reason is distinct from 'cancel_requested' or at >= p.authorised_at + (p.capture_before - p.authorised_at) * 0.8)
        and not exists (select from :"schema".money_moves as m where m.payment_intent = p.payment_intent and m.kind = 'capture')

@@ -27,7 +27,7 @@ begin
     when exists (select from :"schema".inbox as i where i.object_id = object_id_param and i.kind = kind_param
                   and i.object_digest = digest_param and i.state in ('new', 'handled')) then 'repeated'
     else 'new' end;
-  if verdict = 'new' and hint is not null then
+  if verdict in ('new', 'repeated') and hint is not null then
     -- The latest word counts: facts that were asked for before it do not answer it.
     update :"schema".payments as p set stale_since = greatest(p.stale_since, at), next_read_at = at
      where p.payment_intent = hint;

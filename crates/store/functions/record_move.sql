@@ -46,7 +46,7 @@ begin
         then array['move_unknown', 'refund_refused', 'refund_failed', 'refund_owed']
       else array['move_unknown'] end, at);
   end if;
-  if new_state in ('refused', 'failed') and not (move.kind = 'cancel' and new_code in ('succeeded', 'canceled', 'not_wanted')
+  if new_state in ('refused', 'failed') and not (move.kind = 'cancel' and new_code in ('succeeded', 'canceled', 'not_wanted', 'reserved')
      or move.kind = 'capture' and ordered.status in ('cancelled', 'failed')) then
     perform :"schema".open_finding(ordered.id, move.kind || '_' || new_state, move.id::text, jsonb_build_object('move_id', move.id,
         'amount_minor', move.amount_minor, 'code', left(new_code, 100), 'payment_intent', move.payment_intent), 'engine/' || worker_param, at, case

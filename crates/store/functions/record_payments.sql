@@ -5,7 +5,8 @@
 --          capturable_minor, refunded_minor, currency, livemode, named_order, capture_before (seconds),
 --          dispute, in_review, warned, asked_us: when Stripe was asked, in microseconds, as due_payments
 --          told it. Facts that were asked for before others that stand are not stored, and they do not
---          answer a message of Stripe that came after they were asked for. // C4, G24
+--          answer a message of Stripe that came after they were asked for. What stands with a time that has
+--          not come yet was written before the clock was set back, and is older than any facts. // C4, G24
 -- Locks:   orders in id order, for no key update; then their payments.
 -- Rows:    per payment one row; per released order one change and one event; else see settle_payment.
 -- Callers: the service's engine.
@@ -43,7 +44,7 @@ begin
       from said as s
       join :"schema".payments as p on p.payment_intent = s.intent and p.order_id = s.id
       join :"schema".orders as o on o.id = s.id
-     where coalesce(p.read_at <= 'epoch'::timestamptz + (s.f ->> 'asked_us')::bigint * interval '1 microsecond', true)
+     where coalesce(p.read_at <= 'epoch'::timestamptz + (s.f ->> 'asked_us')::bigint * interval '1 microsecond' or p.read_at > at, true)
   ), stored as (
     update :"schema".payments as p
        set stripe_status = j.f ->> 'status', amount_received = coalesce((j.f ->> 'received_minor')::bigint, p.amount_received),
@@ -52,9 +53,12 @@ begin
            capture_before = to_timestamp((j.f ->> 'capture_before')::bigint),
            authorised_at = coalesce(p.authorised_at, case when j.f ->> 'status' = 'requires_capture' then at end),
            dispute = j.f ->> 'dispute', in_review = (j.f ->> 'in_review')::boolean, warned = (j.f ->> 'warned')::boolean,
-           deviation = j.deviation, read_at = j.asked, stale_since = case when p.stale_since > j.asked then p.stale_since end,
+           deviation = j.deviation, read_at = j.asked, stale_since = case when p.stale_since > j.asked then least(p.stale_since, at) end,
            next_read_at = case when p.stale_since > j.asked then least(p.next_read_at, at)
-                               when j.deviation is null or j.deviation = 'payment_canceled' then 'infinity' else p.next_read_at end
+                               when j.deviation is null or j.deviation = 'payment_canceled' then 'infinity'
+                               -- What deviates is looked at again: due_payments knows whether anybody waits for it.
+                               when p.next_read_at = 'infinity' then at + interval '5 seconds'
+                               else p.next_read_at end
       from judged as j where p.payment_intent = j.intent
     returning j.intent, j.id, j.waits and j.deviation is null as opens, j.version, j.held, j.received, p.amount_received, p.amount_capturable
   )

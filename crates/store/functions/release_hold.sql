@@ -29,8 +29,8 @@ begin
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid);
   end if;
   select * into payment from :"schema".payments as p where p.order_id = order_uuid and p.live for no key update;
-  if :"schema".ends_by_facts(locked.hold_reason) or locked.hold_reason = 'payment_refunded'
-     or locked.hold_reason in ('payment_disputed', 'payment_in_review') and payment.deviation = locked.hold_reason
+  if :"schema".ends_by_facts(locked.hold_reason)
+     or locked.hold_reason in ('payment_refunded', 'payment_disputed', 'payment_in_review') and payment.deviation = locked.hold_reason
   then
     return :"schema".refusal('payment_decides', 'this hold ends by a payment read at Stripe, not by a person', 'It is read again by itself until it is right.',
       jsonb_build_object('order_id', order_uuid, 'hold_reason', locked.hold_reason, 'deviation', payment.deviation));
@@ -51,7 +51,8 @@ begin
   update :"schema".payments as p
      set warning_accepted = p.warning_accepted or locked.hold_reason = 'fraud_warning', stale_since = at, next_read_at = at,
          deviation = case when locked.hold_reason = 'fraud_warning' then nullif(p.deviation, 'fraud_warning') else p.deviation end
-   where p.order_id = order_uuid and p.live and locked.hold_reason in ('fraud_warning', 'payment_disputed', 'payment_in_review');
+   where p.order_id = order_uuid and p.live
+     and locked.hold_reason in ('fraud_warning', 'payment_refunded', 'payment_disputed', 'payment_in_review');
   if locked.hold_reason = 'awaiting_funds' then
     -- Who releases it has funded the account.
     update :"schema".provider_accounts as p set paused_until = at

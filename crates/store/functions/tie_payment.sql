@@ -27,11 +27,13 @@ begin
       then 'payment_not_awaited'
     when exists (select from :"schema".payments as p where p.payment_intent = intent) then 'payment_taken' end;
   if reason is null then
-    update :"schema".payments as p set live = false where p.order_id = locked.id and p.live;
-    insert into :"schema".payments (payment_intent, order_id, next_read_at, created_at)
-    values (intent, locked.id, at, at)
+    -- Nothing is given up before the new one is surely this order's.
+    insert into :"schema".payments (payment_intent, order_id, live, next_read_at, created_at)
+    values (intent, locked.id, false, at, at)
     on conflict (payment_intent) do nothing;
     if found then
+      update :"schema".payments as p set live = false where p.order_id = locked.id and p.live;
+      update :"schema".payments as p set live = true where p.payment_intent = intent;
       if locked.status = 'pending' and (locked.hold_reason in ('payment_canceled', 'payment_undone', 'authorisation_ending')
          or locked.payment_status = 'failed') then
         perform :"schema".close_finding(locked.id, array['payment_canceled', 'payment_undone', 'authorisation_ending', 'payment_not_found'], at);

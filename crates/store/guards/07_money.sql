@@ -14,12 +14,13 @@ create or replace trigger money_moves_frozen
     'a movement of money is frozen: amount, key and bytes never change', 'Let it end, and intend another.');
 
 create or replace trigger money_moves_bytes_stand
-  before update of target, body, approved_by, stripe_id, calls, key_number, first_sent_at, key_dead_at
+  before update of target, body, approved_by, stripe_id, calls, key_number, first_sent_at, key_dead_at, request_key
   on :"schema".money_moves for each row
   when (
     (old.target is not null and new.target is distinct from old.target)
     or (old.body is not null and new.body is distinct from old.body)
     or (old.approved_by is not null and new.approved_by is distinct from old.approved_by)
+    or (old.request_key is not null and new.request_key is distinct from old.request_key)
     or (old.stripe_id is not null and new.stripe_id is distinct from old.stripe_id)
     or new.calls < old.calls or new.key_number < old.key_number
     or (new.key_number = old.key_number and old.first_sent_at is not null

@@ -5,7 +5,7 @@
 //! recorded stands behind one fence, the token.
 
 use crate::{Error, Store};
-use orders_core::money_move::{Due, Kind, Record, State};
+use orders_core::money_move::{Due, Kind, Record, State, Why};
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -78,6 +78,10 @@ fn leased(row: &Row) -> Result<Leased, Error> {
             keys: keys.unsigned_abs(),
             key_dead: row.get("key_dead"),
             call_over: row.get("call_over"),
+            why: match row.get("cause") {
+                "unpaid_too_long" => Why::Unpaid,
+                _ => Why::Other,
+            },
             wanted: row.get("wanted"),
             stripe_id: row.get("stripe_id"),
             code: row.get("code"),

@@ -17,7 +17,8 @@ macro_rules! files {
 
 /// Forward only, in order; the position is the version.
 pub const MIGRATIONS: &[File] = files!("migrations":
-    "0000_ledger", "0001_orders", "0002_history", "0003_attempts", "0004_payments", "0005_people", "0006_money");
+    "0000_ledger", "0001_orders", "0002_history", "0003_attempts", "0004_payments", "0005_people", "0006_money",
+    "0007_refund_requests");
 
 /// Created anew on every install, after the migrations; callees before callers where a body is
 /// parsed at creation.

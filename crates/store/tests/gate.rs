@@ -126,6 +126,59 @@ async fn a_dispute_that_was_won_is_released_by_a_person_and_one_that_is_open_by_
 }
 
 #[tokio::test]
+async fn a_bad_word_about_a_payment_is_followed_up_until_it_is_good_again() {
+    let shop = strict().await;
+    let id = shop.paid("1").await;
+    let reads = "select count(*) from due_payments(10)";
+    assert_eq!(shop.text(reads).await, "0");
+    let mut gone = facts(id);
+    gone["status"] = json!("not_found");
+    shop.told(&[gone.clone()]).await;
+    assert_eq!(hold(&shop, id).await, "payment_undone paid");
+    shop.shift("10 seconds").await;
+    assert_eq!(shop.text(reads).await, "1", "the hold says that it is read again");
+    shop.shift("1 day").await;
+    assert_eq!(shop.text(reads).await, "1");
+    assert_eq!(shop.told(&[facts(id)]).await, "paid");
+    // While its purchase is under way it is the same.
+    shop.claim(id, 60_000).await;
+    shop.told(&[gone]).await;
+    assert_eq!(shop.status(id).await, "submitting");
+    shop.shift("25 hours").await;
+    assert_eq!(shop.text(reads).await, "1");
+}
+
+#[tokio::test]
+async fn a_refund_that_failed_at_stripe_lets_a_person_release_the_hold_and_nothing_else_does() {
+    let shop = strict().await;
+    let id = shop.paid("1").await;
+    shop.told(&[with(id, "refunded_minor", json!(500))]).await;
+    assert_eq!(hold(&shop, id).await, "payment_refunded partially_refunded");
+    let release = format!("select coalesce(release_hold('{id}') ->> 'code', 'released')");
+    assert_eq!(shop.text(&release).await, "payment_decides");
+    shop.told(&[facts(id)]).await;
+    assert_eq!(hold(&shop, id).await, "payment_refunded paid", "a person decides");
+    assert_eq!(shop.text(&release).await, "released");
+    assert_eq!(claimable(&shop).await, "0", "not before the payment is read again");
+    shop.told(&[facts(id)]).await;
+    assert_eq!(claimable(&shop).await, "1");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn many_payments_that_cannot_be_read_keep_no_other_order_waiting() {
+    let shop = strict().await;
+    for number in 0..40 {
+        shop.paid(&number.to_string()).await;
+    }
+    shop.shift("2 minutes").await;
+    let good = shop.paid("good").await;
+    let one =
+        shop.text("select string_agg(id::text, ' ') from lock_due_orders('zinc_v1', 1)").await;
+    assert_eq!(one, good.to_string());
+}
+
+#[tokio::test]
 async fn a_person_may_take_a_warning_upon_himself_and_nothing_else() {
     let shop = strict().await;
     let id = shop.paid("1").await;

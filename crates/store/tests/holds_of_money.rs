@@ -212,17 +212,20 @@ async fn g35_a_refund_in_small_parts_or_by_a_cancelled_order_needs_a_second_pers
     shop.told(&[facts(early)]).await;
     assert!(shop.moves(early).await.ends_with("refund 1530 paid_after_end awaiting_approval"));
     shop.sql(&format!("select manually_complete_order('{split}', 'by-hand', 'bought')")).await;
-    let refund = format!(
-        "select refund_order('{split}', 600, 'part', '{{\"actor\": \"ada\"}}') ->> 'state'"
-    );
-    assert_eq!(shop.text(&refund).await, "open");
+    let refund = |reason: &str| {
+        format!(
+            "select refund_order('{split}', 600, '{reason}', '{{\"actor\": \"ada\"}}') ->> 'state'"
+        )
+    };
+    assert_eq!(shop.text(&refund("a part")).await, "open");
     let token = Uuid::from_u128(1);
     shop.sql(&format!("select * from lease_moves('t', '{token}', 60000, 5)")).await;
     let done = format!(
         "select record_move('t', '{token}', (select id from money_moves where order_id = '{split}'), 'done', null, 're_1', 'succeeded', 0)"
     );
     assert_eq!(shop.text(&done).await, "recorded");
-    assert_eq!(shop.text(&refund).await, "awaiting_approval", "the second part makes it too much");
+    let second = shop.text(&refund("the other part")).await;
+    assert_eq!(second, "awaiting_approval", "the second part makes it too much");
     assert_eq!(open_findings(&shop, split).await, "bought_outside refund_awaits_approval");
     shop.shift("25 hours").await;
     shop.sql("select plan_captures('t', 10)").await;
@@ -281,6 +284,26 @@ async fn a_payment_that_lapsed_or_was_mistyped_can_be_replaced() {
         assert_eq!(hold(&shop, id).await, "pending paid");
     }
     shop.verify().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_tried_again_is_refused_and_stays_in_sight() {
+    let shop = Shop::fresh().await;
+    let id = shop.unpaid("1").await;
+    shop.told(&[reserved(&shop, id, &[]).await]).await;
+    let token = Uuid::from_u128(1);
+    shop.sql(&format!("select * from lease_moves('t', '{token}', 60000, 1)")).await;
+    shop.sql(&format!("select record_move('t', '{token}', (select id from money_moves), 'refused', 'x', null, null, 0)")).await;
+    shop.told(&[reserved(&shop, id, &[("named_order", json!("another"))]).await]).await;
+    let seen = open_findings(&shop, id).await;
+    assert!(seen.contains("capture_refused"), "{seen}");
+    let again = "select a ->> 'code' from (select decide_move(id, 'again', 1530) as a from money_moves where state = 'refused') as d";
+    assert_eq!(shop.text(again).await, "names_another_order");
+    assert_eq!(open_findings(&shop, id).await, seen);
+    shop.told(&[reserved(&shop, id, &[]).await]).await;
+    let again = "select concat_ws(' ', a ->> 'success', a ->> 'duplicate', a ->> 'state') from (select decide_move(id, 'again', 1530) as a from money_moves where state = 'refused') as d";
+    assert_eq!(shop.text(again).await, "true false open");
+    assert_eq!(shop.text(again).await, "true true open", "it is under way already");
 }
 
 #[tokio::test]

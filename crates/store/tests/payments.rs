@@ -175,6 +175,40 @@ async fn window_b10_an_order_expires_only_when_stripe_says_that_it_cannot_be_pai
 }
 
 #[tokio::test]
+async fn window_b10_an_order_whose_payment_stripe_does_not_know_or_gives_to_another_does_not_expire()
+ {
+    let shop = Shop::fresh().await;
+    shop.own_clock().await;
+    shop.sql("update settings set value = '3600' where name = 'expire_unpaid_after_s'").await;
+    let (unknown, named, late) =
+        (shop.place("1").await, shop.place("2").await, shop.place("3").await);
+    for id in [unknown, named] {
+        attach(&shop, id, &intent(id)).await.unwrap();
+    }
+    shop.shift("2 hours").await;
+    // Our key may be another account's: a 404 proves nothing.
+    record(&shop.app, "t", false, &[facts(unknown, |f| f.status = "not_found".into())])
+        .await
+        .unwrap();
+    let other = facts(named, |f| {
+        f.status = "requires_payment_method".into();
+        f.named_order = None;
+    });
+    record(&shop.app, "t", false, &[other]).await.unwrap();
+    let sweep = "select expire_unpaid('t', 1)";
+    assert_eq!(shop.text(sweep).await, "1", "they keep nobody waiting");
+    assert_eq!(shop.status(late).await, "cancelled");
+    assert_eq!(shop.text(sweep).await, "0");
+    for id in [unknown, named] {
+        assert_eq!(
+            (shop.status(id).await.as_str(), shop.moves(id).await.as_str()),
+            ("pending", "")
+        );
+    }
+    shop.verify().await;
+}
+
+#[tokio::test]
 async fn a_payment_of_an_ended_order_is_read_more_and_more_seldom_until_stripe_ends_it() {
     let shop = Shop::fresh().await;
     shop.own_clock().await;

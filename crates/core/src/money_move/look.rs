@@ -1,11 +1,16 @@
 //! What Stripe shows of a movement, and what follows from it.
 
-use super::{Due, Kind, REFUSED_ONCE, Record, STORED_ERROR, State, long_pause};
+use super::{Due, Kind, REFUSED_ONCE, Record, STORED_ERROR, State, Why, long_pause};
 use crate::money::Minor;
 use std::time::Duration;
 
-/// The most keys of one movement; a refund uses one a day.
-pub(super) const KEYS_MAX: u32 = 20;
+/// The most keys of a refund, which uses one a day.
+pub(super) const REFUND_KEYS_MAX: u32 = 20;
+/// The most keys of a capture or a cancellation; the database counts no further.
+pub(super) const KEYS_MAX: u32 = 100;
+/// How many of them may follow each other at once when each gives a stored error: some hours of
+/// them. Afterwards there is one a day, so that an outage ends no movement.
+pub(super) const KEYS_AT_ONCE: u32 = 60;
 
 /// What Stripe was just read to say of the payment. The refunds are read after the payment, and only
 /// for a refund.
@@ -85,7 +90,7 @@ pub fn before_send(due: &Due, seen: &Seen, chance: u64) -> Step {
     }
     let shown = match due.kind {
         Kind::Capture => capture(due, seen),
-        Kind::Cancel => cancel(seen),
+        Kind::Cancel => cancel(due, seen),
         Kind::Refund => refund(due, seen),
     };
     match shown {
@@ -133,10 +138,13 @@ fn capture(due: &Due, seen: &Seen) -> Shown {
     }
 }
 
-fn cancel(seen: &Seen) -> Shown {
+fn cancel(due: &Due, seen: &Seen) -> Shown {
     match seen.status.as_str() {
         "canceled" => Shown::done(seen),
         "succeeded" => Shown::refused("succeeded"),
+        // He has paid after all, as far as he can. What was sent may still arrive.
+        "requires_capture" if due.why == Why::Unpaid && due.call_over => Shown::refused("reserved"),
+        "requires_capture" if due.why == Why::Unpaid => Shown::Unclear,
         "requires_payment_method"
         | "requires_confirmation"
         | "requires_action"
@@ -206,6 +214,7 @@ fn send(due: &Due, chance: u64) -> Step {
         return Step::Send { renew: false };
     }
     let code = due.code.as_deref().unwrap_or_default();
+    let stored = code == STORED_ERROR || code.starts_with(REFUSED_ONCE);
     let renew = match due.kind {
         Kind::Refund if !due.key_dead && code == STORED_ERROR => {
             // The key says the same for a day; only reading can tell anything new.
@@ -213,11 +222,13 @@ fn send(due: &Due, chance: u64) -> Step {
         }
         Kind::Refund if due.key_dead && !due.call_over => return Step::Wait(long_pause(chance)),
         Kind::Refund => due.key_dead,
-        Kind::Capture | Kind::Cancel => {
-            due.key_dead || code == STORED_ERROR || code.starts_with(REFUSED_ONCE)
+        Kind::Capture | Kind::Cancel if stored && !due.key_dead && due.keys >= KEYS_AT_ONCE => {
+            return Step::Wait(long_pause(chance));
         }
+        Kind::Capture | Kind::Cancel => due.key_dead || stored,
     };
-    if renew && due.keys >= KEYS_MAX {
+    let keys_max = if due.kind == Kind::Refund { REFUND_KEYS_MAX } else { KEYS_MAX };
+    if renew && due.keys >= keys_max {
         return Step::Refused { code: "keys_used_up".to_owned() };
     }
     Step::Send { renew }

@@ -30,6 +30,7 @@ pub(super) fn due(kind: Kind) -> Due {
         keys: 1,
         key_dead: false,
         call_over: true,
+        why: Why::Other,
         wanted: true,
         stripe_id: None,
         code: None,
@@ -63,7 +64,7 @@ fn every_due(kind: Kind) -> Vec<Due> {
     states.extend((kind == Kind::Refund).then_some((State::Accepted, 1)));
     let mut all = Vec::new();
     for ((state, calls), code) in states.into_iter().flat_map(|one| CODES.map(|code| (one, code))) {
-        for flags in 0..16_u8 {
+        for flags in 0..32_u8 {
             all.push(Due {
                 state,
                 calls,
@@ -71,6 +72,7 @@ fn every_due(kind: Kind) -> Vec<Due> {
                 key_dead: flags & 2 != 0 && calls > 0,
                 call_over: flags & 4 != 0,
                 wanted: flags & 8 != 0,
+                why: if flags & 16 == 0 { Why::Other } else { Why::Unpaid },
                 code: code.map(Into::into),
                 ..due(kind)
             });
@@ -119,7 +121,11 @@ fn nothing_is_sent_that_is_done_or_impossible_or_wanted_by_nobody() {
                 Kind::Capture => {
                     assert!(word == "requires_capture" && seen.capturable_minor >= 700, "{seen:?}");
                 }
-                Kind::Cancel => assert!(word.starts_with("requires_"), "{seen:?}"),
+                Kind::Cancel => {
+                    assert!(word.starts_with("requires_"), "{seen:?}");
+                    let reserved = word == "requires_capture";
+                    assert!(!reserved || due.why == Why::Other, "{due:?} {seen:?}");
+                }
                 Kind::Refund => {
                     let ours = |refund: &SeenRefund| refund.refund_id.as_deref() == Some("m-1");
                     assert!(!seen.refunds.iter().any(ours), "{seen:?}");
@@ -280,9 +286,27 @@ fn a_capture_or_a_cancellation_has_a_new_key_when_the_former_gives_a_stored_word
         }
         let dead = Due { key_dead: true, ..sent(kind) };
         assert_eq!(before_send(&dead, &look, 0), Step::Send { renew: true });
-        let last = Due { keys: look::KEYS_MAX, ..dead };
+        let last = Due { keys: look::KEYS_MAX, ..dead.clone() };
         assert_eq!(before_send(&last, &look, 0), Step::Refused { code: "keys_used_up".into() });
+        // Hours of stored errors end nothing: then there is a new key when the former is dead.
+        let many = Due { keys: look::KEYS_AT_ONCE, code: Some(STORED_ERROR.into()), ..sent(kind) };
+        assert!(matches!(before_send(&many, &look, 0), Step::Wait(_)), "{kind:?}");
+        let dead = Due { keys: look::KEYS_AT_ONCE, ..dead };
+        assert_eq!(before_send(&dead, &look, 0), Step::Send { renew: true });
     }
+}
+
+#[test]
+fn window_b10_money_that_is_reserved_before_the_cancellation_for_want_of_it_is_sent_ends_it() {
+    let look = seen("requires_capture");
+    let unsent = Due { why: Why::Unpaid, ..due(Kind::Cancel) };
+    assert_eq!(before_send(&unsent, &look, 0), Step::Refused { code: "reserved".into() });
+    let running = Due { why: Why::Unpaid, call_over: false, ..sent(Kind::Cancel) };
+    assert!(matches!(before_send(&running, &look, 0), Step::Wait(_)), "it may still arrive");
+    let over = Due { call_over: true, ..running };
+    assert_eq!(before_send(&over, &look, 0), Step::Refused { code: "reserved".into() });
+    let asked_for = Due { why: Why::Other, ..unsent };
+    assert_eq!(before_send(&asked_for, &look, 0), Step::Send { renew: false });
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn parameters(route: &Route) -> Vec<Value> {
             query("after", json!({"type": "string", "format": "uuid"})),
             query("limit", json!({"type": "integer", "minimum": 1, "maximum": 200, "default": 50})),
         ]),
-        "place_order" => all.push(json!({
+        "place_order" | "refund_order" => all.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         })),

@@ -47,6 +47,18 @@ async fn decide(
     request: Body,
     decision: &Decision,
 ) -> Result<Json<Value>, Fault> {
+    decide_with(shared, caller, order, request, decision, Map::new()).await
+}
+
+/// The same with options that are not of the body.
+async fn decide_with(
+    shared: &Shared,
+    caller: &Caller,
+    order: &str,
+    request: Body,
+    decision: &Decision,
+    mut options: Map<String, Value>,
+) -> Result<Json<Value>, Fault> {
     let order = call::order_id(order)?;
     let bytes = body::read(request).await?;
     let mut fields = if bytes.is_empty() { Map::new() } else { body::parse(&bytes)? };
@@ -58,8 +70,9 @@ async fn decide(
         }
     }
     // What is left (actor, note) are the door's options.
-    if !fields.is_empty() {
-        args.insert("options".to_owned(), Value::Object(fields));
+    options.append(&mut fields);
+    if !options.is_empty() {
+        args.insert("options".to_owned(), Value::Object(options));
     }
     call::through(shared, caller, decision.door, args).await.map(Json)
 }

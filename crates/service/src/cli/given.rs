@@ -11,10 +11,20 @@ const REASON_CHARS_MAX: usize = 300;
 const NOTE_CHARS_MAX: usize = 200;
 /// The shortest reason that tells how something is known.
 const EVIDENCE_CHARS_MIN: usize = 10;
+/// The longest key of a request.
+const KEY_CHARS_MAX: usize = 255;
 
 /// Why somebody decides something; it stays in the history.
 pub fn reason(text: &str) -> Result<String, String> {
     within(text, 1)
+}
+
+/// What a request is recognised by when it is repeated.
+pub fn key(text: &str) -> Result<String, String> {
+    let good =
+        (1..=KEY_CHARS_MAX).contains(&text.chars().count()) && !text.contains(char::is_control);
+    good.then(|| text.to_owned())
+        .ok_or_else(|| format!("must have 1 to {KEY_CHARS_MAX} characters"))
 }
 
 /// How somebody knows what he says: a reason, and not only a word.

@@ -153,6 +153,10 @@ struct Refund {
     /// How much, in the order's currency; all that is left when it is not given.
     #[arg(long, value_name = "12.50", value_parser = given::amount)]
     amount: Option<i64>,
+    /// What makes this refund one of its own. Without it the same amount with the same reason is the
+    /// same refund, however often it is asked for.
+    #[arg(long, value_name = "TEXT", value_parser = given::key)]
+    key: Option<String>,
     #[command(flatten)]
     decide: Decide,
 }
@@ -183,8 +187,12 @@ impl Orders {
                 let args = json!({ "reason_param": decide.reason });
                 decide.one.decide("cancel_order", args, "is cancelled").await
             }
-            Action::Refund(Refund { amount, decide }) => {
-                let args = json!({ "amount_minor_param": amount, "reason_param": decide.reason });
+            Action::Refund(Refund { amount, key, decide }) => {
+                let args = json!({
+                    "amount_minor_param": amount,
+                    "reason_param": decide.reason,
+                    "options": { "actor": actor(), "idempotency_key": key },
+                });
                 decide.one.decide("refund_order", args, "is refunded").await
             }
             Action::Hold(hold) => {
@@ -264,6 +272,11 @@ fn done_to(order: &str, done: &str, answer: &Value) -> String {
         Some("awaiting_approval") => format!(
             "Order {order}: the refund waits for a second person: \
              atomic-orders payments approve {}",
+            cell(&answer["move_id"])
+        ),
+        Some("done") => format!(
+            "Order {order}: this refund was asked for before, and the money was returned ({}). \
+             Another one needs another reason, or --key.",
             cell(&answer["move_id"])
         ),
         Some(_) => {

@@ -36,6 +36,29 @@ async fn a_refund_is_intended_once_however_often_it_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refund_with_a_key_is_one_and_the_key_stands_for_nothing_else() {
+    let desk = Desk::open().await;
+    let id = finished(&desk, "1").await;
+    let path = format!("/v1/orders/{id}/refund");
+    let key = desk.key.clone();
+    let ask = async |key_of_request: &str, amount: i64| {
+        let body = json!({"amount_minor": amount, "reason": "came back"}).to_string();
+        let headers = [("apikey", &*key), ("idempotency-key", key_of_request)];
+        desk.raw("POST", &path, &headers, body.as_bytes()).await
+    };
+    let first = ask("a", 500).await;
+    assert_eq!((first.status, &first.body["duplicate"]), (200, &json!(false)), "{}", first.text);
+    let again = ask("a", 500).await;
+    assert_eq!((again.status, &again.body["duplicate"]), (200, &json!(true)), "{}", again.text);
+    let other = ask("a", 501).await;
+    assert_eq!((other.status, other.code()), (409, "idempotency_key_reused"));
+    let long = ask(&"k".repeat(256), 500).await;
+    assert_eq!((long.status, long.code()), (400, "invalid"), "{}", long.text);
+    let second = ask("b", 500).await;
+    assert_eq!((second.status, second.code()), (409, "refund_under_way"), "{}", second.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn g35_a_second_person_decides_over_http_about_the_amount_that_was_seen() {
     let desk = Desk::open().await;
     desk.sql("update settings set value = '400' where name = 'two_persons_above_minor'").await;

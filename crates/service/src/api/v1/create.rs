@@ -28,7 +28,7 @@ pub(crate) async fn post(
     request: Body,
 ) -> Result<Response, Fault> {
     body::demand_json(&headers, true)?;
-    let key = key(&headers)?;
+    let key = idempotency_key(&headers)?;
     let order = shape::new_order(body::object(request).await?)?;
     let mut args = Map::new();
     if let Some(key) = key {
@@ -45,7 +45,8 @@ pub(crate) async fn post(
     Ok(answer(placed))
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
+/// The caller's key of a request, if he gave one.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Fault> {
     let mut values = headers.get_all(KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     value

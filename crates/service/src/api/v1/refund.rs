@@ -1,6 +1,8 @@
-//! `POST /v1/orders/{id}/refund`: returns money of an order that has ended, once. // C6, G28
+//! `POST /v1/orders/{id}/refund`: returns money of an order that has ended, once for each
+//! `Idempotency-Key`, or for each amount and reason. // C6, G28, G30
 
-use super::{ACTOR, Decision, decide};
+use super::create::idempotency_key;
+use super::{ACTOR, Decision, decide_with};
 use crate::api::Shared;
 use crate::api::auth::Caller;
 use crate::api::call::Named;
@@ -9,7 +11,8 @@ use crate::api::shape::{Field, Kind};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use serde_json::Value;
+use axum::http::HeaderMap;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(crate) const FIELDS: &[Field] =
@@ -26,7 +29,10 @@ pub(crate) async fn post(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Named(order): Named,
+    headers: HeaderMap,
     request: Body,
 ) -> Result<Json<Value>, Fault> {
-    decide(&shared, &caller, &order, request, &DECISION).await
+    let key = idempotency_key(&headers)?.map(|key| ("idempotency_key".to_owned(), json!(key)));
+    let options = Map::from_iter(key);
+    decide_with(&shared, &caller, &order, request, &DECISION, options).await
 }
