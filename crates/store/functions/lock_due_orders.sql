@@ -22,6 +22,8 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 set plan_cache_mode = force_custom_plan -- one order must not be looked for in the whole queue
+set enable_hashjoin = off -- nor all payments be read for the first few orders
+set enable_mergejoin = off
 as $$
 declare
   at timestamptz := :"schema".clock_now();
@@ -32,13 +34,13 @@ begin
     return;
   end if;
   return query
-  with head as materialized (
-    select o.id from :"schema".orders as o
+  with due as (
+    -- Not written as a CTE: its order is known to the planner, so that the look ends with the batch.
+    select o.* from (select o.id, o.due_at from :"schema".orders as o
      where o.status in ('pending', 'submitting') and o.hold_reason is null and o.due_at <= at
        and (only_order is null or o.id = only_order)
-     order by o.due_at limit greatest(batch_max * 10, 1000) -- a few payments that cannot be read keep nobody waiting
-  ), due as (
-    select o.* from :"schema".orders as o join head as h on h.id = o.id
+     order by o.due_at limit greatest(batch_max * 10, 1000)) as h -- a few payments that cannot be read keep nobody waiting
+      join :"schema".orders as o on o.id = h.id
      where o.status in ('pending', 'submitting') and o.hold_reason is null
        and o.due_at <= at and (o.payment_status = 'paid' or o.payment_status = 'authorized' and o.capture_when = 'after_purchase' and not exists (
              select from :"schema".money_moves as c where c.order_id = o.id and c.kind = 'cancel' and c.state = 'unknown'))
@@ -46,7 +48,7 @@ begin
                     and f.stale_since is null and f.read_at between fresh_from and at)
        and coalesce((select a.lease_token is null and a.provider = provider_param and a.outcome <> 'refused' from :"schema".order_attempts as a
                       where a.order_id = o.id and a.settled_at is null), true)
-     order by o.due_at
+     order by h.due_at
      limit batch_max
        for no key update of o skip locked
   )
