@@ -3,6 +3,7 @@
 
 use super::lists::Books;
 use super::{Partners, Scope};
+use jiff::SignedDuration;
 use orders_core::outcome::Reading;
 use orders_gateway::stripe::PaymentError;
 use orders_store::reconcile::{self, Unlisted};
@@ -12,6 +13,8 @@ use uuid::Uuid;
 
 /// The most that are asked for by their ids.
 const ASKED_MAX: usize = 100;
+/// What is younger is not judged.
+const CALM: SignedDuration = SignedDuration::from_mins(15);
 /// So many of ours missing, and none there, is another account.
 const OTHER_ACCOUNT_MIN: usize = 2;
 
@@ -90,8 +93,9 @@ fn side_of(kind: &str) -> &'static str {
 enum Asked {
     /// The partner does not know it.
     Missing,
-    /// It knows it, and it is older than what was listed.
-    Older,
+    /// It knows it, and it is older than what was listed, or so young that the list may have been before
+    /// it.
+    Outside,
     /// It knows it, and its list should have had it.
     LeftOut,
     /// It told nothing.
@@ -121,7 +125,7 @@ pub(super) async fn confirm(
                 kept.push(one);
                 continue;
             }
-            Asked::Older => continue,
+            Asked::Outside => continue,
             Asked::LeftOut => format!("a list left out {}, which its partner knows", one.subject),
             Asked::Silent(fault) => fault,
         };
@@ -135,18 +139,19 @@ pub(super) async fn confirm(
 }
 
 async fn payment(partners: Partners<'_>, scope: Scope<'_>, id: &str) -> Asked {
-    let Some(stripe) = partners.stripe else { return Asked::Older };
+    let Some(stripe) = partners.stripe else { return Asked::Outside };
     of_stripe(stripe.payment(id).await.map(|facts| facts.created), scope)
 }
 
 async fn refund(partners: Partners<'_>, scope: Scope<'_>, id: &str) -> Asked {
-    let Some(stripe) = partners.stripe else { return Asked::Older };
+    let Some(stripe) = partners.stripe else { return Asked::Outside };
     of_stripe(stripe.refund(id).await.map(|facts| facts.created), scope)
 }
 
 fn of_stripe(created: Result<i64, PaymentError>, scope: Scope<'_>) -> Asked {
     match created {
-        Ok(created) if created < scope.since.as_second() => Asked::Older,
+        Ok(created) if created < scope.since.as_second() => Asked::Outside,
+        Ok(created) if created > (scope.run_at - CALM).as_second() => Asked::Outside,
         Ok(_) => Asked::LeftOut,
         Err(PaymentError::NotFound) => Asked::Missing,
         Err(error) => {
@@ -156,7 +161,7 @@ fn of_stripe(created: Result<i64, PaymentError>, scope: Scope<'_>) -> Asked {
 }
 
 async fn purchase(partners: Partners<'_>, one: &Unlisted) -> Asked {
-    let Some(provider) = partners.provider else { return Asked::Older };
+    let Some(provider) = partners.provider else { return Asked::Outside };
     let attempt_id = one.attempt_id.unwrap_or(Uuid::nil());
     match provider.read(&one.subject, attempt_id).await {
         Reading::NotFound { .. } => Asked::Missing,
@@ -164,5 +169,25 @@ async fn purchase(partners: Partners<'_>, one: &Unlisted) -> Asked {
         Reading::OtherOrder | Reading::Barred { .. } | Reading::Nothing { .. } => {
             Asked::Silent("the provider did not say what became of a purchase".into())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_partner_made_before_or_after_what_was_listed_is_neither_missing_nor_left_out() {
+        let run_at: jiff::Timestamp = "2026-11-01T12:00:00Z".parse().unwrap();
+        let since = run_at - SignedDuration::from_hours(24);
+        let scope = Scope { run_at, since, live_mode: false, worker: "t" };
+        let at = |text: &str| Ok(text.parse::<jiff::Timestamp>().unwrap().as_second());
+        for outside in ["2026-10-31T11:59:59Z", "2026-11-01T11:45:01Z", "2026-11-01T12:05:00Z"] {
+            assert!(matches!(of_stripe(at(outside), scope), Asked::Outside), "{outside}");
+        }
+        for listed in ["2026-10-31T12:00:00Z", "2026-11-01T11:45:00Z"] {
+            assert!(matches!(of_stripe(at(listed), scope), Asked::LeftOut), "{listed}");
+        }
+        assert!(matches!(of_stripe(Err(PaymentError::NotFound), scope), Asked::Missing));
     }
 }
