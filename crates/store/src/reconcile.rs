@@ -286,6 +286,22 @@ pub async fn finish(
     Ok(Ended { gone: count("gone"), open: count("open"), new: count("new") })
 }
 
+/// Opens an alert for each side that was not read to its end, and closes those of the sides that were.
+pub async fn note(
+    store: &Store,
+    run_at: Timestamp,
+    whole: &[&str],
+    failed: &[&str],
+) -> Result<(), Error> {
+    let sql = store.in_schema("select {schema}.note_books_compared($1, $2, $3)");
+    let params = [
+        (&run_at as _, Type::TIMESTAMPTZ),
+        (&whole as _, Type::TEXT_ARRAY),
+        (&failed as _, Type::TEXT_ARRAY),
+    ];
+    store.query("reconcile.note", &sql, &params).await.map(drop)
+}
+
 /// The differences that stand, the oldest first, as old as they are at a time.
 pub async fn open(store: &Store, at: Timestamp, limit: i64) -> Result<Vec<Value>, Error> {
     let sql = rendered(store, include_str!("../queries/differences_open.sql"))?;
