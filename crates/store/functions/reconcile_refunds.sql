@@ -3,7 +3,8 @@
 --          that are tied to orders; what a person returned of others is their own affair. // G27, C11
 --          Facts are an array of objects: refund_id, payment_intent, amount_minor, currency, status,
 --          named_move (the note that we sent along), created_s. When a bank gave a refund back is not
---          dated: that is told when two comparisons have seen it.
+--          dated: that is told when two comparisons have seen it. Where Stripe leaves the status open (null)
+--          nothing is said of it, but a refund that nobody ordered here is one all the same.
 -- Locks:   see tell_differences.
 -- Rows:    see tell_differences.
 -- Callers: the service's comparison.
@@ -29,10 +30,10 @@ begin
   ), judged as (
     select k.*, d.kind, d.ripe, d.undated from known as k
      cross join lateral (values
-       ('refund_without_move', k.move_id is null and k.status not in ('failed', 'canceled'), k.calm, false),
+       ('refund_without_move', k.move_id is null and coalesce(k.status not in ('failed', 'canceled'), true), k.calm, false),
        ('refund_amount_differs', k.move_id is not null
          and (k.amount_minor <> k.ours_minor or k.currency is distinct from k.ours_currency::text), k.calm, false),
-       ('refund_status_differs', k.move_id is not null and k.state <> case when k.status = 'succeeded' then 'done'
+       ('refund_status_differs', k.move_id is not null and k.status is not null and k.state <> case when k.status = 'succeeded' then 'done'
          when k.status in ('failed', 'canceled') then 'failed' else 'accepted' end, k.calm and k.still, k.state = 'done')
        ) as d (kind, holds, ripe, undated)
      where d.holds

@@ -63,8 +63,8 @@ pub struct RefundOfList {
     pub amount_minor: i64,
     /// In upper case.
     pub currency: String,
-    /// Stripe's word.
-    pub status: String,
+    /// Stripe's word, if it says one.
+    pub status: Option<String>,
     /// Our id of it, as it says.
     pub named_move: Option<String>,
     /// When it was made, in seconds since 1970.

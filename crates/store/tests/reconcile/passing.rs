@@ -230,3 +230,20 @@ async fn g27_what_is_younger_than_the_lists_is_not_asked_for_however_old_its_ord
     let kinds: Vec<_> = missing.iter().map(|one| &*one.kind).collect();
     assert_eq!(kinds, ["payment_missing", "purchase_missing"], "an hour later they are");
 }
+
+#[tokio::test]
+async fn how_a_refund_stands_is_not_judged_while_stripe_leaves_it_open() {
+    let shop = calm().await;
+    let mut listed = Books::of(&shop).await;
+    for number in ["refunded 0", "refund at the bank 0"] {
+        listed.change(&seeds::refund_of(&shop, number).await, "status", Value::Null);
+    }
+    let mut stray = listed.refunds[0].clone();
+    (stray["refund_id"], stray["named_move"]) = (json!("re_stray"), Value::Null);
+    listed.refunds.push(stray);
+    for shift in ["20 minutes", "40 minutes"] {
+        listed.compare_at(&shop, &WHOLE, shift).await;
+        let kinds: Vec<_> = open(&shop).await.into_iter().map(|one| one.kind).collect();
+        assert_eq!(kinds, ["refund_without_move"]);
+    }
+}

@@ -5,7 +5,7 @@ use super::missing::{self, Stranger};
 use super::{CHUNK, Compared, Scope, adopt};
 use jiff::Timestamp;
 use orders_gateway::provider::{ListedOutcome, ListedPurchase, Page, Provider, Window};
-use orders_gateway::stripe::{self, ListedPayment, RefundFacts};
+use orders_gateway::stripe::{self, ListedPayment, ListedRefund};
 use orders_store::reconcile::{
     self as books, ListedIds, PaymentOfList, PurchaseOfList, RefundOfList, Unlisted,
 };
@@ -235,7 +235,7 @@ fn payment(listed: ListedPayment) -> PaymentOfList {
     }
 }
 
-fn refund(facts: RefundFacts) -> RefundOfList {
+fn refund(facts: ListedRefund) -> RefundOfList {
     RefundOfList {
         refund_id: facts.id,
         payment_intent: facts.payment_intent,
