@@ -153,6 +153,8 @@ async fn g27_every_seeded_difference_is_found_once_among_forty_good_orders_and_k
     assert_eq!((good.compared.payments, good.compared.refunds), (53, 1));
     assert_eq!((good.compared.purchases, good.compared.orders), (53, 53));
     assert_eq!(open(&shop).await, BTreeMap::new(), "forty and more, and nothing differs");
+    let doubted = "select count(*) from {s}.payments where stale_since is not null";
+    assert_eq!(shop.count(doubted).await, 0, "and nothing is read anew without a reason");
 
     let second = at_stripe(&shop, &ids).await;
     in_the_shop(&shop, &ids).await;

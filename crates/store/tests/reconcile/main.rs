@@ -35,6 +35,8 @@ async fn g27_a_healthy_shop_with_orders_in_every_state_has_no_difference() {
     for _ in 0..2 {
         assert_eq!(books.compare(&shop, &WHOLE).await, Ended::default(), "{:?}", open(&shop).await);
     }
+    let doubted = "select count(*) + (select count(*) from differences) from payments where stale_since is not null";
+    assert_eq!(shop.text(doubted).await, "0", "and nothing is read anew without a reason");
     let counts = "select count(distinct status)::text || ' ' || count(distinct payment_status) || ' ' || count(*) from orders";
     assert_eq!(shop.text(counts).await, "8 8 50");
     shop.verify().await;

@@ -247,3 +247,19 @@ async fn how_a_refund_stands_is_not_judged_while_stripe_leaves_it_open() {
         assert_eq!(kinds, ["refund_without_move"]);
     }
 }
+
+#[tokio::test]
+async fn what_no_engine_reads_any_more_is_told_when_it_was_seen_twice() {
+    let shop = calm().await;
+    let mut listed = Books::of(&shop).await;
+    let dead = seeds::intent_of(&shop, "dead payment 0").await;
+    shop.by_force(&format!("update payments set live = false where payment_intent = '{dead}'"))
+        .await;
+    listed.succeed(&dead);
+    listed.change(&dead, "refunded_minor", json!(1530));
+    listed.change(&dead, "disputed", json!(true));
+    assert_eq!(listed.compare(&shop, &WHOLE).await.open, 0);
+    listed.compare_at(&shop, &WHOLE, "36 minutes").await;
+    let kinds: Vec<_> = open(&shop).await.into_iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, ["dispute_unknown", "refunded_sum_differs"]);
+}
