@@ -37,7 +37,7 @@ pub use page::{Listed, Page};
 pub use prepare::{
     CancelReason, Prepared, RefundReason, cancel_request, capture_request, refund_request,
 };
-pub use refund::RefundFacts;
+pub use refund::{ListedRefund, RefundFacts};
 
 use orders_core::outcome::Doubt;
 

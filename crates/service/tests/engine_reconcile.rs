@@ -141,6 +141,10 @@ const FOUND: [&str; 17] = [
     "second_payment",
 ];
 
+/// Those of them that no list dates.
+const UNDATED: [&str; 4] =
+    ["dispute_unknown", "order_not_paid", "paid_not_received", "refund_status_differs"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn g27_every_seeded_difference_is_found_once_among_forty_good_orders_and_keeps_its_age() {
     let (shop, asks, ids) = healthy(53).await;
@@ -149,21 +153,29 @@ async fn g27_every_seeded_difference_is_found_once_among_forty_good_orders_and_k
     assert_eq!((good.compared.payments, good.compared.refunds), (53, 1));
     assert_eq!((good.compared.purchases, good.compared.orders), (53, 53));
     assert_eq!(open(&shop).await, BTreeMap::new(), "forty and more, and nothing differs");
+    let doubted = "select count(*) from {s}.payments where stale_since is not null";
+    assert_eq!(shop.count(doubted).await, 0, "and nothing is read anew without a reason");
 
     let second = at_stripe(&shop, &ids).await;
     in_the_shop(&shop, &ids).await;
     shop.shift("40 minutes").await;
     let report = compare(&shop, &asks).await;
     assert!(report.is_complete(), "{:?}", report.faults);
+    assert_eq!(report.ended.new, 15);
+    let undated = open(&shop).await;
+    assert!(UNDATED.iter().all(|kind| !undated.contains_key(*kind)), "{undated:?}");
+    // What no list dates is told when it was seen twice.
+    shop.shift("60 minutes").await;
+    let report = compare(&shop, &asks).await;
     let mut wanted = each(&FOUND);
     // The payment of the lost order, and that of another shop.
     wanted.insert("payment_without_order".into(), 2);
     assert_eq!(open(&shop).await, wanted);
-    assert_eq!(report.ended.new, 19);
-    let ages = "select string_agg(kind || subject || first_at, ' ' order by kind, subject) from {s}.differences";
+    assert_eq!((report.ended.new, report.ended.open), (4, 19));
+    let ages = "select string_agg(kind || subject || first_at, ' ' order by kind, subject) from {s}.differences where gone_at is distinct from first_at";
     let first = shop.text(ages).await;
 
-    shop.shift("100 minutes").await;
+    shop.shift("120 minutes").await;
     let again = compare(&shop, &asks).await;
     assert_eq!((again.ended.new, again.ended.open, again.ended.gone), (0, 19, 0));
     assert_eq!(shop.text(ages).await, first, "the same ones, an hour older");
@@ -202,6 +214,35 @@ async fn window_c11_a_list_that_cannot_be_read_to_its_end_closes_nothing_and_is_
     assert!(deaf.faults[0].contains("the provider's list could not be read"), "{:?}", deaf.faults);
     assert_eq!((deaf.ended.gone, deaf.ended.open), (1, 0), "Stripe's side is whole again");
     shop.zinc().set_outage(false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g27_a_side_that_no_engine_can_compare_is_shown_to_a_person_until_one_can() {
+    let (shop, asks, _) = healthy(3).await;
+    let told = "select subject || ' ' || runbook from {s}.alerts where rule = 'books_not_compared' and closed_at is null order by subject";
+    let report = asks.reconcile_if_due().await.expect("a comparison").expect("it is time");
+    assert_eq!((report.is_complete(), shop.texts(told).await.len()), (true, 0));
+    assert!(asks.reconcile_if_due().await.expect("a look").is_none(), "not before an hour is over");
+    for hour in 1..3 {
+        shop.shift(&format!("{} minutes", 20 + 61 * hour)).await;
+        shop.partners.world.stripe.inject_at("/payment_intents", StripeFault::ReadError);
+        shop.zinc().set_outage(true);
+        asks.reconcile_if_due().await.expect("a comparison").expect("it is time");
+        let shown = shop.texts(told).await;
+        let words = shown.iter().map(|one| one.split(' ').next().unwrap_or_default());
+        assert_eq!(words.collect::<Vec<_>>(), ["payments", "purchases"], "once each");
+        assert!(shown[0].contains("STRIPE_KEY") && shown[1].contains("ZINC_TOKEN"), "{shown:?}");
+        shop.zinc().set_outage(false);
+    }
+    // A person sees one side whole before the hour is over.
+    let run_at = books::begin(&shop.app, None).await.expect("a clock").expect("a time");
+    books::note(&shop.app, run_at, &["purchases"], &[]).await.expect("a note");
+    assert!(shop.texts(told).await[0].starts_with("payments"), "the other one stands");
+    shop.shift("300 minutes").await;
+    asks.reconcile_if_due().await.expect("a comparison").expect("it is time");
+    assert_eq!(shop.texts(told).await, [""; 0]);
+    books::note(&shop.app, run_at, &[], &["payments"]).await.expect("a note");
+    assert_eq!(shop.texts(told).await, [""; 0], "a later one has compared them by now");
 }
 
 #[tokio::test(flavor = "multi_thread")]

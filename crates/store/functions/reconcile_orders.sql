@@ -31,15 +31,16 @@ begin
                 'payment_status', k.payment_status, 'request_id', k.zinc_request_id, 'payment_intent', k.payment_intent)
         where k.bought and k.payment_status in ('unpaid', 'failed')
        union all
+       -- While its return is under way it is no news, and it is not gone.
        select 'ended_with_money', k.payment_intent, k.updated_at <= calm_from and not exists (select from :"schema".money_moves as m
-                where m.payment_intent = k.payment_intent and m.settled_at > calm_from), k.id, k.created_at,
+                where m.payment_intent = k.payment_intent and coalesce(m.settled_at > calm_from, true)), k.id, k.created_at,
               jsonb_build_object('order_status', k.status, 'payment_status', k.payment_status, 'payment_intent', k.payment_intent,
-                'stripe_status', k.stripe_status, 'left_minor', case k.stripe_status when 'succeeded'
-                  then :"schema".money_left(k.payment_intent) else k.amount_capturable end, 'currency', k.currency)
-        where k.ended and k.dispute is distinct from 'lost'
-          and case k.stripe_status when 'succeeded' then :"schema".money_left(k.payment_intent) > 0 when 'requires_capture' then true else false end
-          and not exists (select from :"schema".money_moves as m where m.payment_intent = k.payment_intent
-                           and m.state not in ('done', 'refused', 'failed', 'withdrawn'))
+                'stripe_status', k.stripe_status, 'left_minor', h.here_minor, 'currency', k.currency)
+         from (select case k.stripe_status when 'requires_capture' then k.amount_capturable when 'succeeded'
+                 then :"schema".money_left(k.payment_intent) + (select coalesce(sum(m.amount_minor), 0) from :"schema".money_moves as m
+                   where m.payment_intent = k.payment_intent and m.kind = 'refund' and m.settled_at is null) end as here_minor
+                where k.ended) as h
+        where k.dispute is distinct from 'lost' and (h.here_minor > 0 or k.stripe_status = 'requires_capture')
        union all
        select 'refunded_and_bought', k.id::text, true, k.id, k.created_at, jsonb_build_object('order_status', k.status,
                 'payment_status', k.payment_status, 'request_id', k.zinc_request_id, 'payment_intent', k.payment_intent,

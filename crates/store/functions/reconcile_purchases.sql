@@ -4,8 +4,8 @@
 --          nothing. // G27, C11, G6
 --          Facts are an array of objects: request_id, order_id and attempt_id as the provider's notes
 --          say, outcome (bought, failed, working, or null), placed_s (if the list says when). A
---          purchase of which nobody says when it was made is as old as since at least: only a
---          comparison that reaches as far back may find that it is gone.
+--          purchase of which nobody says when it was made is as old as since at least; see
+--          finish_reconciliation.
 -- Locks:   see tell_differences.
 -- Rows:    see tell_differences.
 -- Callers: the service's comparison.
@@ -20,7 +20,8 @@ declare
 begin
   with known as (
     select l.request_id, l.outcome, l.attempt_id, to_timestamp(l.placed_s) as placed_at, o.id as order_id, o.status, o.created_at,
-           o.zinc_request_id, a.first_sent_at, held.order_id as holder_id, held.settled_by,
+           o.zinc_request_id, a.first_sent_at, held.order_id as holder_id, held.settled_by, h.status as holder_status,
+           h.created_at as holder_created_at,
            -- The answer of a call under way may still be recorded.
            coalesce(greatest(a.first_sent_at, a.call_deadline_at, case when o.status = 'submitting' then a.lease_expires_at end),
                     o.created_at) <= calm_from as calm
@@ -32,7 +33,9 @@ begin
           select h.order_id, h.settled_by::text from :"schema".order_attempts as h where h.request_id = l.request_id
           union all
           select h.id, null from :"schema".orders as h where h.zinc_request_id = l.request_id) as x (order_id, settled_by)
+         order by x.settled_by is null
          limit 1) as held on true
+      left join :"schema".orders as h on h.id = held.order_id
   ), judged as (
     select k.*, d.kind, d.order_uuid, d.about_at, d.ripe from known as k
      cross join lateral (values
@@ -40,14 +43,16 @@ begin
          null::uuid, coalesce(k.placed_at, since), coalesce(k.placed_at <= calm_from, true)),
        ('purchase_not_recorded', k.outcome = 'bought' and k.order_id is not null and k.holder_id is distinct from k.order_id,
          k.order_id, coalesce(k.first_sent_at, k.placed_at, k.created_at), k.calm),
-       ('purchase_failed', k.outcome = 'failed' and k.settled_by = 'delivered' and k.status = 'completed',
-         k.order_id, coalesce(k.first_sent_at, k.created_at), k.calm)
+       -- Whose it is says whoever holds its id; the notes may be lost.
+       ('purchase_failed', k.outcome = 'failed' and k.settled_by = 'delivered' and k.holder_status = 'completed',
+         k.holder_id, coalesce(k.first_sent_at, k.holder_created_at), coalesce(k.calm, k.holder_created_at <= calm_from))
        ) as d (kind, holds, order_uuid, about_at, ripe)
      where d.holds
   )
   select jsonb_agg(jsonb_build_object('kind', j.kind, 'subject', j.request_id, 'order_id', j.order_uuid, 'about_at', j.about_at,
            'ripe', coalesce(j.ripe, false), 'data', jsonb_build_object('request_id', j.request_id, 'attempt_id', j.attempt_id,
-             'outcome', j.outcome, 'placed_at', j.placed_at, 'order_status', j.status, 'own_request_id', j.zinc_request_id)))
+             'outcome', j.outcome, 'placed_at', j.placed_at, 'order_status', case j.kind when 'purchase_failed' then j.holder_status else j.status end,
+             'own_request_id', j.zinc_request_id)))
     into found from judged as j;
   if found is not null then
     perform :"schema".tell_differences(found, run_at);

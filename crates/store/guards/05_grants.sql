@@ -128,6 +128,7 @@ grant execute on function :"schema".reconcile_refunds(timestamptz, jsonb) to :"a
 grant execute on function :"schema".reconcile_purchases(timestamptz, timestamptz, jsonb) to :"app";
 grant execute on function :"schema".reconcile_orders(timestamptz, uuid, integer) to :"app";
 grant execute on function :"schema".finish_reconciliation(timestamptz, timestamptz, text[], jsonb) to :"app";
+grant execute on function :"schema".note_books_compared(timestamptz, text[], text[]) to :"app";
 grant execute on function :"schema".pause_provider(text, text, bigint, boolean) to :"app";
 grant execute on function :"schema".claim_account(text, bytea, boolean) to :"app";
 grant execute on function :"schema".beat_worker(text, text, boolean) to :"app";

@@ -1,6 +1,8 @@
 -- Purpose: what the shop counts as done and a partner's list did not have: payments that were received,
 --          refunds that were made, purchases that were delivered. A list that was not read to its end
 --          is given as null and asks for nothing. Each is asked for by its id before anything is said of it.
+--          What was tied, sent or bought within 15 minutes before the comparison began may be younger than
+--          the list. A payment is listed by its creation, so money that came late is in the list all the same.
 -- Locks:   none.
 -- Rows:    one per thing, the newest orders first, at most the given number.
 -- Callers: the comparison of the books.
@@ -9,7 +11,7 @@ select * from (
          jsonb_build_object('payment_intent', p.payment_intent, 'stripe_status', p.stripe_status, 'payment_status', o.payment_status,
            'received_minor', p.amount_received, 'currency', o.currency) as data
     from :"schema".orders as o join :"schema".payments as p on p.order_id = o.id and p.live
-   where $3::text[] is not null and o.created_at >= $2 and o.created_at <= $1 - interval '15 minutes'
+   where $3::text[] is not null and o.created_at >= $2 and p.created_at <= $1 - interval '15 minutes'
      and o.payment_status not in ('unpaid', 'failed') and p.stripe_status is distinct from 'canceled'
      and not exists (select from unnest($3::text[]) as l (id) where l.id = p.payment_intent)
   union all
@@ -24,7 +26,8 @@ select * from (
   select 'purchase_missing', a.request_id, o.id, a.attempt_id, o.created_at,
          jsonb_build_object('request_id', a.request_id, 'attempt_id', a.attempt_id, 'order_status', o.status)
     from :"schema".orders as o join :"schema".order_attempts as a on a.order_id = o.id
-   where $5::text[] is not null and o.created_at >= $2 and o.created_at <= $1 - interval '15 minutes'
+   where $5::text[] is not null and o.created_at >= $2
+     and greatest(o.created_at, a.first_sent_at, a.call_deadline_at) <= $1 - interval '15 minutes'
      and o.status = 'completed' and a.settled_by = 'delivered'
      and not exists (select from unnest($5::text[]) as l (id) where l.id = a.request_id)) as u
  order by u.about_at desc, u.subject

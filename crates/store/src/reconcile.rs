@@ -63,8 +63,8 @@ pub struct RefundOfList {
     pub amount_minor: i64,
     /// In upper case.
     pub currency: String,
-    /// Stripe's word.
-    pub status: String,
+    /// Stripe's word, if it says one.
+    pub status: Option<String>,
     /// Our id of it, as it says.
     pub named_move: Option<String>,
     /// When it was made, in seconds since 1970.
@@ -284,6 +284,22 @@ pub async fn finish(
     let answer: Value = rows.first().map_or(Value::Null, |row| row.get(0));
     let count = |name: &str| answer[name].as_u64().unwrap_or(0);
     Ok(Ended { gone: count("gone"), open: count("open"), new: count("new") })
+}
+
+/// Opens an alert for each side that was not read to its end, and closes those of the sides that were.
+pub async fn note(
+    store: &Store,
+    run_at: Timestamp,
+    whole: &[&str],
+    failed: &[&str],
+) -> Result<(), Error> {
+    let sql = store.in_schema("select {schema}.note_books_compared($1, $2, $3)");
+    let params = [
+        (&run_at as _, Type::TIMESTAMPTZ),
+        (&whole as _, Type::TEXT_ARRAY),
+        (&failed as _, Type::TEXT_ARRAY),
+    ];
+    store.query("reconcile.note", &sql, &params).await.map(drop)
 }
 
 /// The differences that stand, the oldest first, as old as they are at a time.

@@ -18,7 +18,7 @@ macro_rules! files {
 /// Forward only, in order; the position is the version.
 pub const MIGRATIONS: &[File] = files!("migrations":
     "0000_ledger", "0001_orders", "0002_history", "0003_attempts", "0004_payments", "0005_people", "0006_money",
-    "0007_refund_requests");
+    "0007_told_twice");
 
 /// Created anew on every install, after the migrations; callees before callers where a body is
 /// parsed at creation.
@@ -37,7 +37,7 @@ pub const FUNCTIONS: &[File] = files!("functions":
     "objection_to_acceptance", "accept_purchase", "accept_patiently", "complete_order_processing", "refusal_by_word", "refuse_word",
     "complete_by_word", "manually_complete_order", "due_watches", "record_readings", "report_reading",
     "pause_provider", "claim_account", "beat_worker", "difference_runbook", "tell_differences", "begin_reconciliation",
-    "reconcile_payments", "reconcile_refunds", "reconcile_purchases", "reconcile_orders", "finish_reconciliation",
+    "reconcile_payments", "reconcile_refunds", "reconcile_purchases", "reconcile_orders", "finish_reconciliation", "note_books_compared",
     "order_system_health", "broken_histories", "broken_records", "verify_orders", "add_api_key",
     "find_api_key", "list_api_keys", "revoke_api_key", "shop_settings");
 

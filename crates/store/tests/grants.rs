@@ -27,7 +27,7 @@ const OF_THE_SHOP: [&str; 13] = [
     "verify_orders",
 ];
 /// Functions for the service alone.
-const OF_THE_ENGINE: [&str; 41] = [
+const OF_THE_ENGINE: [&str; 42] = [
     "add_api_key",
     "add_tallies",
     "adopt_payment",
@@ -49,6 +49,7 @@ const OF_THE_ENGINE: [&str; 41] = [
     "list_api_keys",
     "lock_due_orders",
     "move_cursor",
+    "note_books_compared",
     "nudge_moves",
     "pause_provider",
     "payment_to_read",

@@ -5,7 +5,7 @@ use super::event::{self, EventFacts};
 use super::model::{self, ListedPayment, PaymentFacts};
 use super::object::{self, Object};
 use super::page::{self, Listed, Page};
-use super::refund::{self, RefundFacts};
+use super::refund::{self, ListedRefund, RefundFacts};
 use super::word::is_id;
 use super::{Client, PaymentError, UNREADABLE, strict};
 use crate::http::BODY_BYTES_MAX;
@@ -84,9 +84,9 @@ impl Client {
     }
 
     /// One page of all refunds of the account.
-    pub async fn list_refunds(&self, page: &Page) -> Result<Listed<RefundFacts>, PaymentError> {
+    pub async fn list_refunds(&self, page: &Page) -> Result<Listed<ListedRefund>, PaymentError> {
         let body = self.read(&page.target("/refunds", &[])?, LIST_BYTES_MAX).await?;
-        page::entries(&body, refund::refund)
+        page::entries(&body, refund::listed)
     }
 
     /// One page of the messages of these types, delivered or not: to an endpoint that was never

@@ -107,6 +107,7 @@ impl Reconcile {
             bar.tick();
         };
         let report = reconcile(&store, partners, scope, &watch).await?;
+        books::note(&store, run_at, &report.whole, &[]).await?;
         bar.finish_and_clear();
         let differences = books::open(&store, run_at, SHOWN_MAX).await?;
         if self.json {

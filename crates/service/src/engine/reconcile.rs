@@ -7,6 +7,9 @@
 //! difference, and not one for each payment. A failed call ends the reading of its list; the next
 //! comparison begins anew.
 //!
+//! Each page of a list is compared before the next one is read, and forgotten but for its ids, so that
+//! memory does not grow with the shop.
+//!
 //! Reading order: `reconcile` (one comparison), `lists` (what the partners list), `missing` (what
 //! they do not), `Engine::reconcile_hourly`.
 
@@ -15,7 +18,7 @@ mod missing;
 
 use super::Engine;
 use jiff::{SignedDuration, Timestamp};
-use lists::Books;
+use lists::{Books, Reader};
 use orders_gateway::provider::Provider;
 use orders_gateway::stripe;
 use orders_store::reconcile::{self as books, Ended, PaymentOfList};
@@ -78,6 +81,8 @@ pub struct Compared {
 pub struct Report {
     /// How much was compared.
     pub compared: Compared,
+    /// The sides that were compared to their end: `payments`, `refunds`, `purchases`.
+    pub whole: Vec<&'static str>,
     /// Why something was not compared to its end.
     pub faults: Vec<String>,
     /// What is new, what stands and what is gone.
@@ -102,20 +107,26 @@ pub async fn reconcile(
     // Lists know whole seconds, and so do the times of what is in them.
     let since = Timestamp::from_second(scope.since.as_second()).unwrap_or(scope.since);
     let scope = Scope { since, ..scope };
-    let mut compared = Compared::default();
-    let mut books = Books::read(partners, scope, &mut compared, watch).await;
-    let mut missing = missing::suspects(store, scope, &mut books).await?;
-    adopt(store, scope.worker, &books.payments.items).await?;
-    // Refunds first: a sum that differs by a refund that is told of is not told of again.
-    for some in books.refunds.items.chunks(CHUNK) {
-        books::refunds(store, scope.run_at, some).await?;
+    let mut reader = Reader {
+        store,
+        scope,
+        watch,
+        compared: Compared::default(),
+        books: Books::default(),
+        tied: HashSet::new(),
+    };
+    let mut strangers = Vec::new();
+    if let Some(stripe) = partners.stripe {
+        strangers.extend(reader.of_stripe(stripe).await?);
+    } else {
+        reader.books.payments.fail("Stripe was not asked: no STRIPE_KEY");
+        reader.books.refunds.fail("Stripe was not asked: no STRIPE_KEY");
     }
-    for some in books.payments.items.chunks(CHUNK) {
-        books::payments(store, scope.run_at, scope.live_mode, some).await?;
+    match partners.provider {
+        Some(provider) => strangers.extend(reader.of_provider(provider).await?),
+        None => reader.books.purchases.fail("the provider was not asked: no ZINC_TOKEN"),
     }
-    for some in books.purchases.items.chunks(CHUNK) {
-        books::purchases(store, scope.run_at, scope.since, some).await?;
-    }
+    let Reader { mut compared, mut books, .. } = reader;
     let mut after = None;
     loop {
         let (orders, last) = books::orders(store, scope.run_at, after, ORDERS).await?;
@@ -126,31 +137,35 @@ pub async fn reconcile(
             break;
         }
     }
+    let mut missing = missing::suspects(store, scope, &mut books).await?;
     missing::confirm(partners, scope, &mut books, &mut missing).await;
-    let sides = books.whole_sides();
-    let ended = books::finish(store, scope.run_at, scope.since, &sides, &missing).await?;
-    Ok(Report { compared, faults: books.faults(), ended })
+    missing.append(&mut strangers);
+    let whole = books.whole_sides();
+    let ended = books::finish(store, scope.run_at, scope.since, &whole, &missing).await?;
+    Ok(Report { compared, whole, faults: books.faults(), ended })
 }
 
 /// Ties payments to the orders that they were made for, as a message of Stripe would have: nobody has
 /// named them here, and their orders wait for a payment. Whether they pay is judged when they are read.
-async fn adopt(store: &Store, worker: &str, listed: &[PaymentOfList]) -> Result<(), Error> {
+async fn adopt(
+    store: &Store,
+    worker: &str,
+    listed: &[PaymentOfList],
+    tied: &mut HashSet<String>,
+) -> Result<(), Error> {
     let named = |one: &PaymentOfList| one.named_order.as_deref()?.parse::<Uuid>().ok();
-    let mut tried = HashSet::new();
-    for some in listed.chunks(CHUNK * 10) {
-        let (intents, orders): (Vec<&str>, Vec<Uuid>) = some
-            .iter()
-            .filter(|one| one.has_money())
-            .filter_map(|one| Some((&*one.payment_intent, named(one)?)))
-            .unzip();
-        if intents.is_empty() {
-            continue;
-        }
-        for (intent, order) in books::adoptable(store, &intents, &orders).await? {
-            // Of two payments for one order the second is told of, and not refused with a finding.
-            if tried.insert(order.clone()) {
-                inbox::adopt(store, worker, &intent, &order).await?;
-            }
+    let (intents, orders): (Vec<&str>, Vec<Uuid>) = listed
+        .iter()
+        .filter(|one| one.has_money())
+        .filter_map(|one| Some((&*one.payment_intent, named(one)?)))
+        .unzip();
+    if intents.is_empty() {
+        return Ok(());
+    }
+    for (intent, order) in books::adoptable(store, &intents, &orders).await? {
+        // Of two payments for one order the second is told of, and not refused with a finding.
+        if tied.insert(order.clone()) {
+            inbox::adopt(store, worker, &intent, &order).await?;
         }
     }
     Ok(())
@@ -176,8 +191,10 @@ impl Engine {
         }
     }
 
-    async fn reconcile_if_due(&self) -> Result<(), Error> {
-        let Some(run_at) = books::begin(&self.store, Some(EVERY)).await? else { return Ok(()) };
+    /// Compares the books if nobody did so within an hour. A side that could not be compared to its end is
+    /// shown to a person until one is: what is not compared agrees with nobody.
+    pub async fn reconcile_if_due(&self) -> Result<Option<Report>, Error> {
+        let Some(run_at) = books::begin(&self.store, Some(EVERY)).await? else { return Ok(None) };
         let partners = Partners { stripe: self.stripe.as_deref(), provider: Some(&*self.provider) };
         let scope = Scope {
             run_at,
@@ -185,16 +202,22 @@ impl Engine {
             live_mode: self.options.live_mode,
             worker: &self.options.worker,
         };
-        let Report { compared, faults, ended } =
-            reconcile(&self.store, partners, scope, &|_| ()).await?;
-        for fault in &faults {
+        let outcome = reconcile(&self.store, partners, scope, &|_| ()).await;
+        let whole = outcome.as_ref().map_or(&[][..], |report| &report.whole[..]);
+        let asked = ["payments", "refunds", "purchases"]
+            .into_iter()
+            .filter(|side| self.stripe.is_some() || *side == "purchases");
+        let failed: Vec<_> = asked.filter(|side| !whole.contains(side)).collect();
+        books::note(&self.store, run_at, whole, &failed).await?;
+        let report = outcome?;
+        for fault in &report.faults {
             tracing::warn!(fault, "the books could not be compared to their end");
         }
-        let Ended { gone, open, new } = ended;
+        let Ended { gone, open, new } = report.ended;
         if new > 0 {
             tracing::warn!(new, open, "the books differ; `atomic-orders reconcile` says where");
         }
-        tracing::info!(?compared, gone, open, "the books were compared");
-        Ok(())
+        tracing::info!(compared = ?report.compared, gone, open, "the books were compared");
+        Ok(Some(report))
     }
 }

@@ -33,6 +33,16 @@ pub const KINDS: [&str; 25] = [
     "second_payment",
 ];
 
+/// Those of them that no list dates, so that they are told when they were seen twice.
+pub const UNDATED: [&str; 6] = [
+    "dispute_unknown",
+    "order_not_paid",
+    "paid_after_end",
+    "paid_not_received",
+    "refund_status_differs",
+    "refunded_sum_differs",
+];
+
 /// The order of a number.
 async fn id_of(shop: &Shop, number: &str) -> String {
     shop.text(&format!("select id from orders where order_number = '{number}'")).await
@@ -142,7 +152,7 @@ pub async fn pull(shop: &Shop) {
     shop.by_force(&format!(
         "update orders set payment_status = 'paid' where id = '{paid}';
          update payments set amount_refunded = 0 where payment_intent = '{kept}';
-         update money_moves set state = 'open', due_at = created_at, settled_at = null where order_id = '{withdrawn}';
+         update money_moves set state = 'done', due_at = null, settled_at = created_at where order_id = '{withdrawn}';
          update payments set refunds_minor = 1530 where order_id = '{withdrawn}';
          update money_moves set created_at = created_at + interval '4 hours' where order_id = '{overdue}';
          update order_events set at = at + interval '4 hours' where order_id = '{overdue}';
