@@ -3,6 +3,7 @@
 
 mod world;
 
+use orders_sandbox::StripeFaults;
 use orders_sandbox::stripe::{Event, Fact};
 use orders_store::payment::due;
 use world::worker::Setup;
@@ -106,4 +107,56 @@ async fn abandoned_checkouts_are_read_ever_more_seldom_and_after_new_ones() {
     let first = due(&shop.app, 1).await.expect("payments");
     assert_eq!(first[0].order_id, new);
     assert_eq!(due(&shop.app, 1).await.expect("payments")[0].order_id, old);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g2_a_slow_stripe_delays_purchases_and_stops_none_and_a_person_is_told() {
+    let shop = Shop::fresh().await;
+    shop.set("gate_age_ms", "10000").await;
+    let slow = StripeFaults {
+        read_slow: 1.0,
+        slow_ms: 700,
+        faults_per_key_max: 9_999,
+        ..StripeFaults::none()
+    };
+    shop.partners.world.stripe.set_faults(slow).expect("faults");
+    // Two calls each, eight at once: reading all of them takes longer than their facts may be old.
+    let ids = shop.paying(72).await;
+    let worker = shop.worker(Setup::default()).await;
+    shop.until_ended().await;
+    worker.stop().await;
+    shop.bought_once(&ids).await;
+    let alerts = "select concat_ws(' ', rule, subject) from {s}.alerts where closed_at is null";
+    assert_eq!(shop.texts(alerts).await, ["provider_account_wrong stripe_too_slow"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stripe_that_asks_to_slow_down_is_asked_less_and_every_payment_is_read() {
+    let shop = Shop::fresh().await;
+    let stripe = &shop.partners.world.stripe;
+    let ids = shop.paying(40).await;
+    stripe.set_limits(Some(10), None);
+    let worker = shop.worker(Setup::default()).await;
+    shop.until_ended().await;
+    worker.stop().await;
+    shop.bought_once(&ids).await;
+    let limited = |event: &Event| matches!(event, Event::Limited { .. });
+    let in_vain = stripe.ledger().iter().filter(|line| limited(&line.event)).count();
+    assert!((1..=100).contains(&in_vain), "{in_vain} calls in vain for 40 payments");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_whose_metadata_no_database_can_store_is_recorded_and_keeps_no_other_waiting() {
+    let shop = Shop::fresh().await;
+    let bad = shop.place().await;
+    let intent = shop.partners.world.stripe.pay(&format!("{bad}\0"), world::TOTAL, "usd");
+    shop.sql(&format!("select {{s}}.attach_payment('{bad}', '{intent}')")).await;
+    let good = shop.paying(3).await;
+    let worker = shop.worker(Setup::default()).await;
+    shop.until(&format!("select hold_reason = 'wrong_order' from {{s}}.orders where id = '{bad}'"))
+        .await;
+    shop.until("select count(*) = 3 from {s}.orders where status = 'completed'").await;
+    assert_eq!(worker.stat("faults"), 0);
+    worker.stop().await;
+    assert_eq!(shop.clean().await.creates, good.len() as u64);
 }
