@@ -60,5 +60,15 @@ pub enum PaymentError {
     Unknown(Doubt),
 }
 
+impl PaymentError {
+    /// The status with which Stripe refuses our key, or lacks a right of it, if it does.
+    pub fn refuses_key(self) -> Option<u16> {
+        match self {
+            Self::Refused(status @ (401 | 403)) => Some(status),
+            _ => None,
+        }
+    }
+}
+
 /// What was read is not what the contract allows.
 const UNREADABLE: PaymentError = PaymentError::Unknown(Doubt::Unreadable);

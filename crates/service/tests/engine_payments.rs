@@ -6,6 +6,7 @@ mod world;
 use orders_sandbox::StripeFaults;
 use orders_sandbox::stripe::{Event, Fact};
 use orders_store::payment::due;
+use world::money::Paying;
 use world::worker::Setup;
 use world::{Shop, hurried};
 
@@ -33,6 +34,51 @@ async fn a_key_that_stripe_refuses_is_told_once_and_reading_rests() {
     worker.signal(rustix::process::Signal::TERM);
     assert!(worker.ended().await.success());
     assert!(worker.said().contains("payments could not be read"), "{}", worker.said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_the_key_lacks_is_told_although_what_nobody_paid_can_be_read() {
+    let shop = Shop::fresh().await;
+    let stripe = &shop.partners.world.stripe;
+    stripe.restrict_key(&["/radar/early_fraud_warnings"]);
+    for _ in 0..3 {
+        shop.order_paying(Paying::NotYet).await;
+    }
+    let paid = shop.paying(3).await;
+    let worker = shop.worker(Setup::default()).await;
+    let alerts = "select concat_ws(' ', subject, runbook like '%rights%') from {s}.alerts";
+    shop.until(&format!("select exists ({alerts})")).await;
+    shop.until("select count(*) = 3 from {s}.payments where stripe_status is not null").await;
+    assert_eq!(shop.texts(alerts).await, ["stripe_http_403 t"], "once, and what is wrong");
+    stripe.restrict_key(&[]);
+    shop.until("select count(*) = 3 from {s}.orders where status = 'completed'").await;
+    worker.stop().await;
+    assert_eq!(shop.clean().await.creates, paid.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_not_read_the_list_of_messages_is_told_at_the_first_refusal() {
+    let shop = Shop::fresh().await;
+    shop.partners.world.stripe.restrict_key(&["/events"]);
+    // The list is read once an hour here, so one refusal is all there is.
+    let worker = shop.worker(Setup::default()).await;
+    shop.until("select exists (select from {s}.alerts where subject = 'stripe_http_403')").await;
+    worker.stop().await;
+    assert_eq!(refusals(&shop), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_goes_back_with_a_key_that_may_not_read_disputes_and_warnings() {
+    let shop = Shop::fresh().await;
+    let orders = shop.cancelled_paid(2).await;
+    shop.partners.world.stripe.restrict_key(&["/disputes", "/radar"]);
+    let worker = shop.worker(Setup::default()).await;
+    let owed =
+        "select count(*) = 0 from {s}.money_moves where state not in ('done', 'refused', 'failed')";
+    shop.until(owed).await;
+    worker.stop().await;
+    let intents: Vec<String> = orders.into_iter().map(|(_, intent)| intent).collect();
+    shop.refunded_once(&intents).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

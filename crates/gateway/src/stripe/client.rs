@@ -29,7 +29,8 @@ pub struct Config {
     /// Where Stripe lives; production: `https://api.stripe.com/v1`.
     pub base: Base,
     /// The secret key. A restricted one is enough if it may read what is read (payments, charges,
-    /// refunds, disputes, events) and, for moving money, write payments and refunds.
+    /// refunds, disputes, events, and what messages are about: reviews, early fraud warnings, checkout
+    /// sessions) and, for moving money, write payments and refunds.
     pub key: Private<String>,
     /// The whole time of one call.
     pub call_timeout: Duration,

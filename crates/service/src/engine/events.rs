@@ -98,6 +98,9 @@ impl Engine {
             () = stop.cancelled() => return Ok(Followed { taken: events.len(), in_vain: false }),
         };
         let in_vain = answers.in_vain();
+        if let Some(status) = answers.refusal() {
+            self.tell_refused(status).await;
+        }
         let stored = self.store_facts(&answers, events[0].asked_us).await?;
         let unread = self.look_at_moves(stripe, &events, &answers, &stored).await?;
         let finished: Vec<Finished> =
@@ -236,6 +239,13 @@ impl Answers {
         let owner = self.owners.values().any(|owner| owner.as_ref().err().is_none_or(told));
         let payment = self.payments.values().any(|facts| facts.as_ref().err().is_none_or(told));
         if self.payments.is_empty() { !owner } else { !payment }
+    }
+
+    /// The status with which our key was refused for some call, whatever others told.
+    fn refusal(&self) -> Option<u16> {
+        let owners = self.owners.values().filter_map(|owner| owner.as_ref().err());
+        let payments = self.payments.values().filter_map(|facts| facts.as_ref().err());
+        owners.chain(payments).find_map(|error| error.refuses_key())
     }
 
     /// The payment that a message is about, if that is known.

@@ -97,9 +97,9 @@ fn in_time(count: usize, bound: Duration, lasted: Duration) -> usize {
 
 /// How long to rest when Stripe asks us to slow down: as long as it says, and by chance up to half as
 /// long again, so that engines do not all come back at once.
-pub(super) fn breath(retry_after: Option<Duration>, chance: u64) -> Duration {
+pub(super) fn breath(retry_after: Duration, chance: u64) -> Duration {
     let (least, most) = BREATH;
-    let rest = retry_after.unwrap_or(least).clamp(least, most);
+    let rest = retry_after.clamp(least, most);
     let more = u64::try_from(rest.as_millis()).unwrap_or(0) / 2;
     rest + Duration::from_millis(chance % (more + 1))
 }
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_rest_is_as_long_as_stripe_says_within_bounds_and_a_little_longer_by_chance() {
         let s = Duration::from_secs;
-        for (said, least) in [(None, 1), (Some(s(0)), 1), (Some(s(7)), 7), (Some(s(9_999)), 30)] {
+        for (said, least) in [(s(0), 1), (s(7), 7), (s(9_999), 30)] {
             for chance in [0, 1, 499, 15_000, u64::MAX] {
                 let rest = breath(said, chance);
                 assert!(rest >= s(least) && rest <= s(least) * 3 / 2, "{said:?} {chance} {rest:?}");

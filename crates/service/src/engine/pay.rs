@@ -45,20 +45,18 @@ pub(super) enum Trouble {
 
 impl Trouble {
     pub(super) fn of(error: PaymentError) -> Self {
-        match error {
-            PaymentError::Refused(status @ (401 | 403)) => Self::Refused(status),
-            _ => Self::Silent,
-        }
+        error.refuses_key().map_or(Self::Silent, Self::Refused)
     }
 }
 
-/// A payment of a turn, and what became of asking about it.
-enum Asked {
-    /// Stripe was asked, and this is its answer.
-    Answered(DuePayment, Result<stripe::PaymentFacts, PaymentError>),
-    /// Nobody asked, because Stripe says nothing but that it refuses us.
+/// A payment that Stripe was asked about, with its answer.
+type Answered = (DuePayment, Result<stripe::PaymentFacts, PaymentError>);
+
+/// Why Stripe was not asked about a payment.
+enum Unasked {
+    /// It says nothing but that it refuses us.
     Spared,
-    /// Nobody asked, because the turn's time was over, or Stripe had asked us to slow down.
+    /// The turn's time was over, or it had asked us to slow down.
     Left,
 }
 
@@ -73,7 +71,9 @@ struct Told {
     /// How many were left to the next turn.
     left: usize,
     /// Whether we were asked to slow down, and for how long.
-    busy: Option<Option<Duration>>,
+    busy: Option<Duration>,
+    /// The status with which our key was refused, for some calls at least.
+    refused: Option<u16>,
 }
 
 impl Engine {
@@ -148,8 +148,13 @@ impl Engine {
         let asked = told.heard + told.vain;
         let (ended, busy) = (self.clock.now(), told.busy.is_some());
         let slow = pace.learn(Turn { begun, ended, taken, asked, busy });
-        if slow && told.trouble().is_none() {
-            self.tell_slow(ended.saturating_sub(begun), told.left).await;
+        if told.trouble().is_none() {
+            if let Some(status) = told.refused {
+                self.tell_refused(status).await;
+            }
+            if slow {
+                self.tell_slow(ended.saturating_sub(begun), told.left).await;
+            }
         }
         told
     }
@@ -162,17 +167,17 @@ impl Engine {
         payments: Vec<DuePayment>,
         begun: Duration,
         pace: &Pace,
-        hand: &mpsc::UnboundedSender<Asked>,
+        hand: &mpsc::UnboundedSender<Result<Answered, Unasked>>,
     ) {
         let (refusals, heard) = (AtomicUsize::new(0), AtomicBool::new(false));
         let busy = AtomicBool::new(false);
         let one = async |due: DuePayment| {
             if refusals.load(Ordering::Relaxed) >= REFUSALS_MAX && !heard.load(Ordering::Relaxed) {
-                return Asked::Spared;
+                return Err(Unasked::Spared);
             }
             let passed = self.clock.now().saturating_sub(begun);
             if passed > pace.begins_for() || busy.load(Ordering::Relaxed) {
-                return Asked::Left;
+                return Err(Unasked::Left);
             }
             let due = DuePayment { asked_us: due.asked_us + certainly_us(passed), ..due };
             let facts = stripe.payment(&due.payment_intent).await;
@@ -182,7 +187,7 @@ impl Engine {
                 Err(PaymentError::Busy(_)) => busy.store(true, Ordering::Relaxed),
                 Err(PaymentError::Unknown(_)) => {}
             }
-            Asked::Answered(due, facts)
+            Ok((due, facts))
         };
         let each = stream::iter(payments).map(one).buffer_unordered(pace.at_once());
         // Whoever records goes on until nobody hands anything over.
@@ -192,14 +197,25 @@ impl Engine {
     /// Calls a person because what is read is too old to buy with, or soon will be.
     async fn tell_slow(&self, lasted: Duration, left: usize) {
         tracing::warn!(?lasted, left, "payments are read too slowly at Stripe; orders wait for it");
-        let (code, none) = ("stripe_too_slow", Duration::ZERO);
-        if let Err(error) = account::pause(&self.store, "stripe", code, none, true).await {
+        self.tell_of_stripe("stripe_too_slow").await;
+    }
+
+    /// Calls a person because Stripe refuses our key for some calls, whatever it answers to others: a
+    /// restricted key that lacks one right reads what nobody paid, and nothing that was.
+    pub(super) async fn tell_refused(&self, status: u16) {
+        self.tell_of_stripe(&format!("stripe_http_{status}")).await;
+    }
+
+    /// Calls a person about Stripe, once as long as nobody closes the alert; nothing rests for it.
+    pub(super) async fn tell_of_stripe(&self, code: &str) {
+        if let Err(error) = account::pause(&self.store, "stripe", code, Duration::ZERO, true).await
+        {
             self.fault("pay", &error);
         }
     }
 
     /// Rests because Stripe asks us to slow down.
-    pub(super) async fn breathe(&self, retry_after: Option<Duration>, stop: &CancellationToken) {
+    pub(super) async fn breathe(&self, retry_after: Duration, stop: &CancellationToken) {
         Self::pause(pace::breath(retry_after, self.chance.number()), stop).await;
     }
 
@@ -233,6 +249,9 @@ impl Engine {
             Ok(Err(PaymentError::NotFound)) => self.record_not_found(&[due]).await,
             Ok(Err(error)) => {
                 tracing::warn!(%order, %error, "the payment could not be read, so its order is not sent");
+                if let Some(status) = error.refuses_key() {
+                    self.tell_refused(status).await;
+                }
             }
             Err(_) => {
                 tracing::warn!(%order, "the payment was not read in time, so its order is not sent");
@@ -279,27 +298,28 @@ impl Told {
     /// Counts answers, and gives what is to be recorded of them.
     fn sort(
         &mut self,
-        answers: impl Iterator<Item = Asked>,
+        answers: impl Iterator<Item = Result<Answered, Unasked>>,
     ) -> (Vec<ReadPayment>, Vec<DuePayment>) {
         let (mut read, mut not_found) = (Vec::new(), Vec::new());
         for answer in answers {
             match answer {
-                Asked::Answered(due, Ok(facts)) => {
+                Ok((due, Ok(facts))) => {
                     read.push(ReadPayment { due, facts: judged(facts) });
                 }
-                Asked::Answered(due, Err(PaymentError::NotFound)) => not_found.push(due),
-                Asked::Answered(_, Err(error)) => {
+                Ok((due, Err(PaymentError::NotFound))) => not_found.push(due),
+                Ok((_, Err(error))) => {
                     self.vain += 1;
                     if let PaymentError::Busy(retry_after) = error {
-                        self.busy = self.busy.max(Some(retry_after));
+                        self.busy = self.busy.max(Some(retry_after.unwrap_or_default()));
                     }
+                    self.refused = error.refuses_key().or(self.refused);
                     // A refusal of us says more than a lost answer beside it.
                     if !matches!(self.error, Some(PaymentError::Refused(_))) {
                         self.error = Some(error);
                     }
                 }
-                Asked::Spared => self.vain += 1,
-                Asked::Left => self.left += 1,
+                Err(Unasked::Spared) => self.vain += 1,
+                Err(Unasked::Left) => self.left += 1,
             }
         }
         self.heard += read.len() + not_found.len();
@@ -315,7 +335,7 @@ impl Told {
 /// What has passed on the database's clock at least, if this has on ours: the two do not run exactly
 /// alike, and a fact must never look younger than it is.
 fn certainly_us(passed: Duration) -> i64 {
-    i64::try_from((passed - passed / 1000).as_micros()).unwrap_or(0)
+    i64::try_from(passed.saturating_sub(passed / 1000).as_micros()).unwrap_or(0)
 }
 
 /// Stripe's facts in the words of the rules.
