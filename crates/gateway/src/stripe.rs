@@ -40,6 +40,7 @@ pub use prepare::{
 pub use refund::{ListedRefund, RefundFacts};
 
 use orders_core::outcome::Doubt;
+use std::time::Duration;
 
 /// Why there are no facts. Each of them means "not paid, as far as we know".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -51,9 +52,22 @@ pub enum PaymentError {
     /// Stripe refused the call with this HTTP status; 401 and 403 are our set-up.
     #[error("Stripe refused the call with status {0}")]
     Refused(u16),
+    /// Stripe asks us to slow down, and for how long if it says so.
+    #[error("Stripe asks us to slow down")]
+    Busy(Option<Duration>),
     /// The call told us nothing: try again later.
     #[error("reading the payment told us nothing: {}", .0.name())]
     Unknown(Doubt),
+}
+
+impl PaymentError {
+    /// The status with which Stripe refuses our key, or lacks a right of it, if it does.
+    pub fn refuses_key(self) -> Option<u16> {
+        match self {
+            Self::Refused(status @ (401 | 403)) => Some(status),
+            _ => None,
+        }
+    }
 }
 
 /// What was read is not what the contract allows.

@@ -292,7 +292,8 @@ pub struct PartnerArgs {
         value_name = "URL"
     )]
     pub stripe_url: String,
-    /// Stripe's secret key; one restricted to reading payments is enough.
+    /// Stripe's secret key. One with restricted rights is enough: write PaymentIntents and refunds;
+    /// read charges, disputes, events, reviews, checkout sessions and Radar's early fraud warnings.
     #[arg(long, env = "STRIPE_KEY", hide_env_values = true, value_name = "KEY")]
     pub stripe_key: Option<String>,
     /// Take payments of Stripe's live mode only. Without it, test mode only.

@@ -6,15 +6,16 @@
 //!
 //! Reading order: [`submit`] (one order's way to the provider), [`record`] (answers, many at a
 //! time), [`recover`] (what others left), [`watch`] (what the provider has), [`look_up`] (what the
-//! provider may have), [`pay`] (what waits for its payment), [`events`] (what Stripe sends word of),
-//! [`missed`] (what it sent in vain), [`moves`] (money), [`reconcile`] (what does not agree),
-//! [`stop`](Engine::run) at the end.
+//! provider may have), [`pay`] (what waits for its payment, as fast as `pace` allows), [`events`]
+//! (what Stripe sends word of), [`missed`] (what it sent in vain), [`moves`] (money), [`reconcile`]
+//! (what does not agree), [`stop`](Engine::run) at the end.
 
 pub mod chance;
 pub mod events;
 pub mod look_up;
 pub mod missed;
 pub mod moves;
+mod pace;
 pub mod pay;
 pub mod reconcile;
 pub mod record;

@@ -4,7 +4,7 @@
 mod world;
 
 use orders_sandbox::StripeFaults;
-use orders_sandbox::stripe::{DisputeStatus, RefundStatus};
+use orders_sandbox::stripe::{DisputeStatus, RefundStatus, StripeFault};
 use orders_service::engine::{Engine, missed};
 use orders_store::payment::due;
 use std::sync::Arc;
@@ -352,24 +352,100 @@ async fn a_message_whose_payment_cannot_be_read_waits_and_at_last_calls_a_person
     let (id, intent) = waiting(&shop).await;
     assert!(stripe.approve(&intent));
     shop.deliver_all().await;
-    let broken =
-        StripeFaults { read_error: 1.0, faults_per_key_max: 9_999, ..StripeFaults::none() };
-    stripe.set_faults(broken).expect("faults");
     for turn in 0..20 {
-        let states = "select string_agg(state, ' ') from {s}.inbox where state <> 'ignored'";
-        assert_eq!(shop.text(states).await, "new", "turn {turn}");
+        let state = format!(
+            "select state from {{s}}.inbox where payment_intent = '{intent}' and state <> 'ignored'"
+        );
+        assert_eq!(shop.text(&state).await, "new", "turn {turn}");
+        // Stripe answers: it is this payment alone that cannot be read.
+        stripe.inject_at(&intent, StripeFault::ReadError);
+        stripe.pay("subscription 4711", 5, "usd");
+        shop.deliver_all().await;
         shop.shift(&format!("{turn} days")).await;
         let turn = engine.follow_up_events(&CancellationToken::new()).await.expect("a turn");
-        assert!(turn.in_vain && turn.taken == 1);
+        assert!(!turn.in_vain && turn.taken >= 2);
     }
-    assert_eq!(verdicts(&shop).await, "given_up");
+    assert_eq!(verdicts(&shop).await, "given_up unmatched");
     let finding = "select concat_ws(' ', kind, subject) from {s}.findings";
     let event = shop.text("select event_id from {s}.inbox where state = 'given_up'").await;
     assert_eq!(shop.texts(finding).await, [format!("event_given_up {event}")]);
     // The payment itself is not given up: it stays marked, and is read as soon as Stripe answers.
-    stripe.set_faults(StripeFaults::none()).expect("faults");
     shop.finish().await;
     shop.bought_once(&[id]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g26_an_outage_of_more_than_a_day_uses_up_no_messages_tries() {
+    let shop = Shop::fresh().await;
+    let stripe = &shop.partners.world.stripe;
+    stripe.hold_deliveries(true);
+    shop.own_clock().await;
+    let engine = engine(&shop).await;
+    let _endpoint = shop.take_messages(None).await;
+    let (id, intent) = waiting(&shop).await;
+    assert!(stripe.approve(&intent));
+    shop.deliver_all().await;
+    let silent =
+        StripeFaults { read_error: 1.0, faults_per_key_max: 9_999, ..StripeFaults::none() };
+    stripe.set_faults(silent).expect("faults");
+    let turn = async || engine.follow_up_events(&CancellationToken::new()).await.expect("a turn");
+    for hour in 0..26 {
+        shop.shift(&format!("{hour} hours")).await;
+        let turn = turn().await;
+        assert!(turn.in_vain && turn.taken == 1, "hour {hour}");
+        assert_eq!(verdicts(&shop).await, "new", "hour {hour}");
+    }
+    // Stripe is back, and this one payment is lost once more, beside another that is told.
+    stripe.set_faults(StripeFaults::none()).expect("faults");
+    stripe.inject_at(&intent, StripeFault::ReadError);
+    stripe.pay("subscription 4711", 5, "usd");
+    shop.deliver_all().await;
+    shop.shift("26 hours").await;
+    assert!(!turn().await.in_vain);
+    assert_eq!(verdicts(&shop).await, "new unmatched");
+    shop.shift("27 hours").await;
+    turn().await;
+    assert_eq!(verdicts(&shop).await, "handled unmatched");
+    assert_eq!(standing(&shop, id).await, "pending none paid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_cannot_be_recorded_keeps_the_messages_of_no_other_payment() {
+    let shop = Shop::fresh().await;
+    let stripe = &shop.partners.world.stripe;
+    stripe.hold_deliveries(true);
+    let engine = engine(&shop).await;
+    let _endpoint = shop.take_messages(None).await;
+    let (bad, bad_intent) = read_good(&shop, &engine).await;
+    let (good, good_intent) = read_good(&shop, &engine).await;
+    let mut refunds = Vec::new();
+    for id in [bad, good] {
+        shop.as_app(&format!("select {{s}}.cancel_order('{id}')::text")).await;
+    }
+    shop.sql("alter table {s}.money_moves disable trigger user").await;
+    for (id, intent) in [(bad, &bad_intent), (good, &good_intent)] {
+        let refund = stripe.refund(intent, None).expect("a refund");
+        shop.sql(&format!("update {{s}}.money_moves set state = 'done', stripe_id = '{refund}', due_at = null, settled_at = now() where order_id = '{id}'")).await;
+        refunds.push(refund);
+    }
+    shop.sql("alter table {s}.money_moves enable trigger user").await;
+    shop.deliver_all().await;
+    follow_up(&engine).await;
+    assert_eq!(verdicts(&shop).await, "handled");
+    shop.sql(&format!(
+        "create function {{s}}.test_refuse() returns trigger language plpgsql as
+         $$ begin if new.order_id = '{bad}' then raise 'not this one'; end if; return new; end $$"
+    ))
+    .await;
+    shop.sql("create trigger test_refuse before update on {s}.money_moves for each row execute function {s}.test_refuse()").await;
+    for refund in &refunds {
+        assert!(stripe.move_refund(refund, RefundStatus::Failed));
+    }
+    shop.deliver_all().await;
+    follow_up(&engine).await;
+    let new = "select string_agg(distinct payment_intent, ' ') from {s}.inbox where state = 'new'";
+    assert_eq!(shop.text(new).await, bad_intent, "it comes again, the others are finished");
+    assert_eq!(shop.moves(good).await, [format!("refund {TOTAL} failed lost_or_stolen_card")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

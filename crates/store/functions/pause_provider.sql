@@ -21,7 +21,13 @@ begin
   if alarm then
     insert into :"schema".alerts (id, rule, subject, runbook, opened_at)
     values (gen_random_uuid(), 'provider_account_wrong', left(code_param, 200),
-            case when provider_param = 'stripe'
+            case when provider_param = 'stripe' and code_param = 'stripe_too_slow'
+                 then 'Payments are read at Stripe too slowly: paid orders wait, because what was read is soon too old to buy with. See Stripe''s status page, the way there and gate_age_ms.'
+                 when provider_param = 'stripe' and code_param like 'stripe_http_%'
+                 then 'Stripe refuses STRIPE_KEY, or some of the calls made with it. Compare its rights with the list in docs/OPERATIONS.md (Keys and secrets); what is refused is tried again by itself.'
+                 when provider_param = 'stripe' and code_param = 'stripe_events_unreadable'
+                 then 'Stripe''s list of messages cannot be read, so those that were lost are not found. Check STRIPE_KEY and STRIPE_URL; it is tried again by itself.'
+                 when provider_param = 'stripe'
                  then 'Payments cannot be read at Stripe. Check STRIPE_KEY and STRIPE_URL; orders wait for their payment, and it is tried again by itself.'
                  when code_param in ('no_connection', 'connect_timed_out', 'tls_failed', 'closed_before_sending') or code_param like 'reading: %'
                  then 'The provider cannot be reached. Check its status, its address and the way there; it is tried again by itself.'

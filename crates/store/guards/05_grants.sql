@@ -116,6 +116,7 @@ grant execute on function :"schema".expire_unpaid(text, integer) to :"app";
 grant execute on function :"schema".receive_event(text, text, text, text, text, bytea, text, boolean, bigint, text, bytea, boolean, text, boolean) to :"app";
 grant execute on function :"schema".due_events(integer) to :"app";
 grant execute on function :"schema".finish_events(text[], text[], text[]) to :"app";
+grant execute on function :"schema".uncount_events(text[]) to :"app";
 grant execute on function :"schema".add_tallies(text[], bigint[]) to :"app";
 grant execute on function :"schema".move_cursor(text, timestamptz) to :"app";
 grant execute on function :"schema".payment_to_read(uuid) to :"app";

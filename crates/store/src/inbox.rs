@@ -218,6 +218,18 @@ pub async fn finish(store: &Store, batch: &[Finished]) -> Result<(), Error> {
         .map(drop)
 }
 
+/// Takes back the count of a try that told nothing of these messages: it was no fault of theirs.
+pub async fn uncount(store: &Store, event_ids: &[&str]) -> Result<(), Error> {
+    store
+        .query(
+            "inbox.uncount",
+            &store.in_schema("select {schema}.uncount_events($1)"),
+            &[(&event_ids, Type::TEXT_ARRAY)],
+        )
+        .await
+        .map(drop)
+}
+
 /// Ties a payment that Stripe told of to the order that its metadata names; whether it is tied.
 pub async fn adopt(
     store: &Store,

@@ -21,6 +21,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How far an order goes before it is complete.
     pub complete_on: CompleteOn,
+    /// How old what Stripe said of a payment may be when its order is sent. // ruling 14
+    pub gate_age: Duration,
     /// Whether an open review or an early warning of fraud holds an order.
     pub hold_on_fraud_signs: bool,
 }
@@ -58,6 +60,9 @@ pub async fn read(store: &Store) -> Result<Settings, Error> {
         complete_on: CompleteOn::parse(text("complete_on")?).ok_or_else(|| {
             Error::BadGround("the setting complete_on must be placed or delivered".into())
         })?,
+        gate_age: Duration::from_millis(text("gate_age_ms")?.parse().map_err(|_| {
+            Error::BadGround("the setting gate_age_ms is not a whole number".into())
+        })?),
         hold_on_fraud_signs: text("hold_on_fraud_signs")? == "yes",
     })
 }

@@ -30,7 +30,7 @@ pub const FUNCTIONS: &[File] = files!("functions":
     "take_idempotency_key", "insert_order", "refuse_birth", "place_order", "attach_payment", "ends_by_facts", "due_payments", "close_finding", "money_left",
     "plan_move", "needs_approval", "return_money", "due_when_released", "withdraw_unapproved", "payment_deviation", "payment_word", "report_payment", "settle_payment", "record_payments", "adopt_payment",
     "hold_order", "release_hold", "ask_to_cancel", "cancel_order", "refund_order", "decide_move", "refunds_within_received",
-    "move_wanted", "lease_moves", "commit_move", "record_move", "plan_captures", "expire_unpaid", "receive_event", "due_events", "finish_events",
+    "move_wanted", "lease_moves", "commit_move", "record_move", "plan_captures", "expire_unpaid", "receive_event", "due_events", "finish_events", "uncount_events",
     "add_tallies", "move_cursor", "payment_to_read", "nudge_moves", "fail_refund", "events_from", "end_unbought", "resolve_review", "lock_due_orders",
     "commit_intents", "record_acceptances", "record_setbacks", "review_orders", "renew_leases",
     "touch_waiting_orders", "recover_ended_leases", "close_late_ids", "recover_dead_keys", "recover_stuck_orders",

@@ -27,7 +27,7 @@ const OF_THE_SHOP: [&str; 13] = [
     "verify_orders",
 ];
 /// Functions for the service alone.
-const OF_THE_ENGINE: [&str; 42] = [
+const OF_THE_ENGINE: [&str; 43] = [
     "add_api_key",
     "add_tallies",
     "adopt_payment",
@@ -70,6 +70,7 @@ const OF_THE_ENGINE: [&str; 42] = [
     "revoke_api_key",
     "shop_settings",
     "touch_waiting_orders",
+    "uncount_events",
 ];
 /// Written in standard SQL, bound to their functions at creation: no path is searched when they run.
 const BOUND_AT_CREATION: [&str; 13] = [

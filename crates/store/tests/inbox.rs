@@ -11,7 +11,7 @@ mod shop;
 use futures_util::future::join_all;
 use orders_store::inbox::{
     Finished, Message, Ours, Received, Source, Verdict, adopt, cursor, done_refunds, due,
-    fail_refund, finish, known, move_cursor, nudge_moves, receive, tally,
+    fail_refund, finish, known, move_cursor, nudge_moves, receive, tally, uncount,
 };
 use orders_store::payment;
 use serde_json::{Value, json};
@@ -306,6 +306,49 @@ async fn counts_add_up_and_are_shown_in_the_state_of_the_shop() {
         shop.text("select order_system_health() -> 'messages'").await,
         r#"{"stripe_webhook_stored": 4, "stripe_webhook_too_large": 2}"#
     );
+}
+
+#[tokio::test]
+async fn g23_when_every_signature_is_refused_a_person_is_told_once_until_one_fits() {
+    let shop = Shop::fresh().await;
+    shop.own_clock().await;
+    let alerts = "select concat_ws(' ', count(*) filter (where closed_at is null), count(*))
+                    from alerts where rule = 'webhook_signatures_refused' and runbook like '%STRIPE_WEBHOOK_SECRET%stranger%'";
+    let (wrong, old) = ("stripe_webhook_forged_wrong_signature", "stripe_webhook_forged_too_old");
+    let table: [(&[&str], &str); 8] = [
+        (&["stripe_webhook_forged_no_header"], "0 0"),
+        (&[wrong, "stripe_webhook_stored"], "0 0"),
+        (&[wrong, "stripe_webhook_storing_failed"], "0 0"),
+        (&[wrong], "1 1"),
+        (&[wrong, old], "1 1"),
+        (&["another"], "1 1"),
+        (&[old, "stripe_webhook_duplicate"], "0 1"),
+        (&[old], "0 1"),
+    ];
+    for (came, told) in table {
+        let counts: Vec<_> = came.iter().map(|name| (*name, 1)).collect();
+        tally(&shop.app, &counts).await.unwrap();
+        assert_eq!(shop.text(alerts).await, told, "{came:?}");
+    }
+    shop.shift("61 minutes").await;
+    tally(&shop.app, &[(old, 1)]).await.unwrap();
+    assert_eq!(shop.text(alerts).await, "1 2", "once in an hour, whoever sends them");
+}
+
+#[tokio::test]
+async fn g26_a_try_that_told_nothing_is_taken_back_and_comes_again_when_it_would_have() {
+    let shop = strict().await;
+    received(&shop, &about("pi_1")).await;
+    for (shift, tries) in [("0 s", 1), ("31 s", 1), ("62 s", 1)] {
+        shop.shift(shift).await;
+        let taken = due(&shop.app, 10).await.unwrap();
+        assert_eq!((taken.len(), taken[0].tries), (1, tries), "{shift}");
+        assert!(due(&shop.app, 10).await.unwrap().is_empty(), "{shift}");
+        uncount(&shop.app, &["evt_1", "evt_nobody"]).await.unwrap();
+        assert!(due(&shop.app, 10).await.unwrap().is_empty(), "{shift}");
+    }
+    uncount(&shop.app, &["evt_1"]).await.unwrap();
+    assert_eq!(shop.text("select tries from inbox").await, "0");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use super::PaymentError;
 use super::act::{Act, ActAnswer};
 use super::classify::{self, Head};
 use super::prepare::Asked;
-use crate::http::{self, BODY_BYTES_MAX, Base, Call, Error};
+use crate::http::{self, BODY_BYTES_MAX, Base, Call, Error, Exchange};
 use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -29,7 +29,8 @@ pub struct Config {
     /// Where Stripe lives; production: `https://api.stripe.com/v1`.
     pub base: Base,
     /// The secret key. A restricted one is enough if it may read what is read (payments, charges,
-    /// refunds, disputes, events) and, for moving money, write payments and refunds.
+    /// refunds, disputes, events, and what messages are about: reviews, early fraud warnings, checkout
+    /// sessions) and, for moving money, write payments and refunds.
     pub key: Private<String>,
     /// The whole time of one call.
     pub call_timeout: Duration,
@@ -109,6 +110,7 @@ impl Client {
         answer_bytes_max: usize,
     ) -> Result<Bytes, PaymentError> {
         match self.http.call(self.get(target, answer_bytes_max)).await {
+            Ok(Exchange { status: 429, retry_after, .. }) => Err(PaymentError::Busy(retry_after)),
             Ok(exchange) => told(exchange.status, &exchange.body).map(|()| exchange.body),
             Err(error) => Err(PaymentError::Unknown(error.doubt())),
         }
@@ -159,7 +161,6 @@ fn told(status: u16, body: &[u8]) -> Result<(), PaymentError> {
         // Somebody else's 404, a wrong base address for instance, is not Stripe's word.
         404 if is_error(body) => Err(PaymentError::NotFound),
         404 | 409 => Err(PaymentError::Unknown(Doubt::UnreadableClientError)),
-        429 => Err(PaymentError::Unknown(Doubt::TooManyRequests)),
         400..=499 => Err(PaymentError::Refused(status)),
         500..=599 => Err(PaymentError::Unknown(Doubt::ServerError)),
         _ => Err(PaymentError::Unknown(Doubt::Unreadable)),
@@ -213,7 +214,6 @@ mod tests {
         assert_eq!(of(402), PaymentError::Refused(402));
         assert_eq!(of(404), PaymentError::Unknown(Doubt::UnreadableClientError));
         assert_eq!(of(409), PaymentError::Unknown(Doubt::UnreadableClientError));
-        assert_eq!(of(429), PaymentError::Unknown(Doubt::TooManyRequests));
         assert_eq!(of(500), PaymentError::Unknown(Doubt::ServerError));
         assert_eq!(of(302), PaymentError::Unknown(Doubt::Unreadable));
         let error = br#"{"error":{"code":"resource_missing","type":"invalid_request_error"}}"#;

@@ -52,8 +52,9 @@ pub struct PaymentFacts {
     pub cancellation_reason: Option<String>,
 }
 
-/// What a list said about a payment. It is for comparing books and never for releasing an order: of
-/// a dispute it says only that there is or was one, and of warnings nothing.
+/// What a payment says by itself, as a list gives it. It is for moving its money, for comparing books
+/// and never for releasing an order: of a dispute it says only that there is or was one, and of
+/// warnings nothing.
 #[expect(clippy::struct_excessive_bools, reason = "facts of Stripe's, each on its own")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedPayment {

@@ -266,7 +266,8 @@ async fn a_page_with_one_unreadable_entry_or_none_of_stripes_words_is_an_error()
         (error("400 Bad"), PaymentError::Refused(400)),
         (error("401 Who"), PaymentError::Refused(401)),
         (error("404 Not"), PaymentError::Unknown(Doubt::UnreadableClientError)),
-        (error("429 Slow"), PaymentError::Unknown(Doubt::TooManyRequests)),
+        (error("429 Slow"), PaymentError::Busy(None)),
+        (error("429 Slow\r\nretry-after: 7"), PaymentError::Busy(Some(Duration::from_secs(7)))),
         (error("503 Busy"), PaymentError::Unknown(Doubt::ServerError)),
         (String::new(), PaymentError::Unknown(Doubt::ConnectionBroke)),
     ];

@@ -51,6 +51,8 @@ pub(super) struct Calls {
     counts: HashMap<String, (u64, u32)>,
     /// What happens to the next calls whose path has this text in it.
     injected: VecDeque<(StripeFault, String)>,
+    /// What the key has no right to: calls whose path has one of these texts in it.
+    restricted: Vec<String>,
     /// Keys of calls whose effect comes later, with the parameters' digest and the time of it.
     deferred: HashMap<String, (Digest, i64)>,
     /// The second that is running, and the GETs and POSTs in it.
@@ -108,6 +110,14 @@ impl Calls {
 
     pub(super) fn inject(&mut self, fault: StripeFault, path_has: &str) {
         self.injected.push_back((fault, path_has.to_owned()));
+    }
+
+    pub(super) fn restrict(&mut self, paths_have: Vec<String>) {
+        self.restricted = paths_have;
+    }
+
+    pub(super) fn lacks_right(&self, path: &str) -> bool {
+        self.restricted.iter().any(|text| path.contains(text.as_str()))
     }
 
     fn take_injected(&mut self, is_read: bool, path: &str) -> Option<StripeFault> {

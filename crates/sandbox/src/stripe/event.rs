@@ -194,6 +194,6 @@ pub enum Event {
         /// The key.
         key: String,
     },
-    /// A call came without the right key.
+    /// A call came without the right key, or with one that lacks the right to it.
     Unauthorized,
 }

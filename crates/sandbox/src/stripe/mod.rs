@@ -117,6 +117,11 @@ impl Stripe {
         self.book().calls.inject(fault, path_has);
     }
 
+    /// Let the key lack the right to calls whose path has one of these texts in it, from now on.
+    pub fn restrict_key(&self, paths_have: &[&str]) {
+        self.book().calls.restrict(paths_have.iter().map(|text| (*text).to_owned()).collect());
+    }
+
     /// Limit the GETs and POSTs of a second from now on.
     pub fn set_limits(&self, reads_per_second: Option<u32>, writes_per_second: Option<u32>) {
         let mut book = self.book();
@@ -176,6 +181,10 @@ impl Stripe {
         if headers.authorization != Some(&self.authorization) {
             book.record(now_ms, Event::Unauthorized);
             return Refused::new(401, "invalid_request_error", None, None).into_reply();
+        }
+        if book.calls.lacks_right(path) {
+            book.record(now_ms, Event::Unauthorized);
+            return Refused::new(403, "invalid_request_error", None, None).into_reply();
         }
         let form = Form::parse(if method == "POST" { body } else { query.as_bytes() });
         let key = headers.idempotency_key;

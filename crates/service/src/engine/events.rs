@@ -6,7 +6,7 @@
 //! itself is never believed.
 
 use super::Engine;
-use super::pay::judged;
+use super::pay::{VAIN_TURNS_MAX, judged};
 use super::stats::Stats;
 use futures_util::{StreamExt, stream};
 use orders_gateway::stripe::{self, Object, PaymentError, PaymentFacts};
@@ -15,6 +15,7 @@ use orders_store::inbox::{self, DueEvent, Finished, Verdict};
 use orders_store::payment::{DuePayment, ReadPayment, record};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 const BATCH: usize = 100;
 /// The most reads at once.
 const READS_MAX: usize = 8;
-/// After so many turns in vain, which take more than half a day, a person is asked instead.
+/// After so many tries of its own, which take more than half a day, a person is asked instead. Where
+/// Stripe tells nothing of anything, or refuses us, no try is counted: an outage loses no message.
 const TRIES_MAX: i32 = 20;
 /// The first rest when nothing can be read; it doubles.
 const REST_FIRST: Duration = Duration::from_secs(1);
@@ -36,6 +38,12 @@ pub struct Followed {
     pub taken: usize,
     /// Whether Stripe told nothing about any of them.
     pub in_vain: bool,
+    /// Whether Stripe asked us to slow down, and for how long at least.
+    pub busy: Option<Duration>,
+}
+
+impl Followed {
+    const NOTHING: Self = Self { taken: 0, in_vain: false, busy: None };
 }
 
 /// What Stripe said about the messages of a turn.
@@ -55,21 +63,26 @@ impl Engine {
         let idle = self.options.idle.max(Duration::from_millis(200));
         let mut vain_turns = 0_u32;
         while !stop.is_cancelled() {
-            match self.follow_up_events(&stop).await {
+            // In trouble one message tries whether it is over; the others keep their time.
+            let most = if vain_turns > 0 { 1 } else { BATCH };
+            match self.follow_up(most, &stop).await {
                 Ok(turn) if turn.in_vain => {
                     vain_turns = vain_turns.saturating_add(1);
-                    // The payments' own loop tells a person when it lasts.
+                    if vain_turns >= VAIN_TURNS_MAX {
+                        self.tell_of_stripe("stripe_unreadable").await;
+                    }
                     let rest = REST_FIRST * (1 << (vain_turns - 1).min(5));
                     Self::pause(rest.min(REST_MAX), &stop).await;
                 }
+                Ok(turn) if turn.taken == 0 => tokio::select! {
+                    () = tokio::time::sleep(idle) => {}
+                    () = self.message.notified() => {}
+                    () = stop.cancelled() => {}
+                },
                 Ok(turn) => {
                     vain_turns = 0;
-                    if turn.taken == 0 {
-                        tokio::select! {
-                            () = tokio::time::sleep(idle) => {}
-                            () = self.message.notified() => {}
-                            () = stop.cancelled() => {}
-                        }
+                    if let Some(retry_after) = turn.busy {
+                        self.breathe(retry_after, &stop).await;
                     }
                 }
                 Err(error) => {
@@ -87,26 +100,41 @@ impl Engine {
 
     /// One turn: takes what is due, reads, records, finishes.
     pub async fn follow_up_events(&self, stop: &CancellationToken) -> Result<Followed, Error> {
-        let Some(stripe) = &self.stripe else { return Ok(Followed { taken: 0, in_vain: false }) };
-        let events = inbox::due(&self.store, BATCH).await?;
+        self.follow_up(BATCH, stop).await
+    }
+
+    async fn follow_up(&self, most: usize, stop: &CancellationToken) -> Result<Followed, Error> {
+        let Some(stripe) = &self.stripe else { return Ok(Followed::NOTHING) };
+        let events = inbox::due(&self.store, most).await?;
         if events.is_empty() {
-            return Ok(Followed { taken: 0, in_vain: false });
+            return Ok(Followed::NOTHING);
         }
         // Reading changes nothing, so a stop does not wait for it; the messages come again.
         let answers = tokio::select! {
             answers = ask(stripe, &events) => answers,
-            () = stop.cancelled() => return Ok(Followed { taken: events.len(), in_vain: false }),
+            () = stop.cancelled() => return Ok(Followed { taken: events.len(), ..Followed::NOTHING }),
         };
         let in_vain = answers.in_vain();
+        if let Some(status) = answers.refusal() {
+            self.tell_refused(status).await;
+        }
         let stored = self.store_facts(&answers, events[0].asked_us).await?;
-        let unread = self.look_at_moves(stripe, &events, &answers, &stored).await?;
+        let unread = self.look_at_moves(stripe, &events, &answers, &stored).await;
         let finished: Vec<Finished> =
             events.iter().filter_map(|event| answers.end_of(event, &stored, &unread)).collect();
         Stats::add(&self.stats.followed, finished.len());
         if !finished.is_empty() {
             inbox::finish(&self.store, &finished).await?;
         }
-        Ok(Followed { taken: events.len(), in_vain })
+        let untried: Vec<&str> = events
+            .iter()
+            .filter(|event| in_vain || answers.says_nothing_of(event))
+            .map(|event| event.event_id.as_str())
+            .collect();
+        if !untried.is_empty() {
+            inbox::uncount(&self.store, &untried).await?;
+        }
+        Ok(Followed { taken: events.len(), in_vain, busy: answers.busy() })
     }
 
     /// Records what was read of payments that are ours, or that name an order of ours which waits for
@@ -186,46 +214,69 @@ impl Engine {
     }
 
     /// Has the movements of money of these payments looked at, and finds refunds that failed after
-    /// they were done. Gives the payments whose refunds could not be read.
+    /// they were done. Gives the payments of which one or the other could not be done: their messages
+    /// come again and are counted, and those of other payments go on. // B3
     async fn look_at_moves(
         &self,
         stripe: &stripe::Client,
         events: &[DueEvent],
         answers: &Answers,
         stored: &BTreeMap<String, bool>,
-    ) -> Result<BTreeSet<String>, Error> {
+    ) -> BTreeSet<String> {
         let ours: Vec<&str> = stored.keys().map(String::as_str).collect();
-        if !ours.is_empty() {
-            inbox::nudge_moves(&self.store, &ours).await?;
-        }
+        let mut unread = self.nudge_moves(&ours).await;
         let refunded: BTreeSet<&str> = events
             .iter()
             .filter(|event| matches!(event.kind.as_str(), "refund.failed" | "refund.updated"))
             .filter_map(|event| answers.payment_of(event))
             .filter(|intent| stored.contains_key(*intent))
             .collect();
-        let mut unread = BTreeSet::new();
         for intent in refunded {
-            let done = inbox::done_refunds(&self.store, intent).await?;
-            if done.is_empty() {
-                continue;
-            }
-            let Ok(refunds) = stripe.refunds_of(intent).await else {
+            let looked = self.look_at_refunds(stripe, intent).await.unwrap_or_else(|error| {
+                self.fault("refunds", &error);
+                false
+            });
+            if !looked {
                 unread.insert(intent.to_owned());
-                continue;
-            };
-            for one in &done {
-                let failed = refunds.iter().find(|refund| {
-                    refund.id == one.stripe_id
-                        && matches!(refund.status.as_str(), "failed" | "canceled")
-                });
-                if let Some(failed) = failed {
-                    let code = failed.failure_reason.as_deref().unwrap_or(&failed.status);
-                    inbox::fail_refund(&self.store, &self.options.worker, one, code).await?;
-                }
             }
         }
-        Ok(unread)
+        unread
+    }
+
+    /// Has the movements of these payments looked at; gives those with which that failed.
+    async fn nudge_moves(&self, intents: &[&str]) -> BTreeSet<String> {
+        let mut failed = BTreeSet::new();
+        if intents.is_empty() || inbox::nudge_moves(&self.store, intents).await.is_ok() {
+            return failed;
+        }
+        // One by one, to know which of them is at fault.
+        for intent in intents {
+            if let Err(error) = inbox::nudge_moves(&self.store, &[*intent]).await {
+                self.fault("nudge_moves", &error);
+                failed.insert((*intent).to_owned());
+            }
+        }
+        failed
+    }
+
+    /// Finds refunds of a payment that failed after they were done; whether they could be read.
+    async fn look_at_refunds(&self, stripe: &stripe::Client, intent: &str) -> Result<bool, Error> {
+        let done = inbox::done_refunds(&self.store, intent).await?;
+        if done.is_empty() {
+            return Ok(true);
+        }
+        let Ok(refunds) = stripe.refunds_of(intent).await else { return Ok(false) };
+        for one in &done {
+            let failed = refunds.iter().find(|refund| {
+                refund.id == one.stripe_id
+                    && matches!(refund.status.as_str(), "failed" | "canceled")
+            });
+            if let Some(failed) = failed {
+                let code = failed.failure_reason.as_deref().unwrap_or(&failed.status);
+                inbox::fail_refund(&self.store, &self.options.worker, one, code).await?;
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -236,6 +287,36 @@ impl Answers {
         let owner = self.owners.values().any(|owner| owner.as_ref().err().is_none_or(told));
         let payment = self.payments.values().any(|facts| facts.as_ref().err().is_none_or(told));
         if self.payments.is_empty() { !owner } else { !payment }
+    }
+
+    /// The status with which our key was refused for some call, whatever others told.
+    fn refusal(&self) -> Option<u16> {
+        self.errors().find_map(|error| error.refuses_key())
+    }
+
+    /// Whether Stripe asked us to slow down, and for how long at least.
+    fn busy(&self) -> Option<Duration> {
+        let longest = |error: &PaymentError| match error {
+            PaymentError::Busy(retry_after) => Some(retry_after.unwrap_or_default()),
+            _ => None,
+        };
+        self.errors().filter_map(longest).max()
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &PaymentError> {
+        let owners = self.owners.values().filter_map(|owner| owner.as_ref().err());
+        owners.chain(self.payments.values().filter_map(|facts| facts.as_ref().err()))
+    }
+
+    /// Whether nothing was found out about this message because we are refused, or asked to slow down.
+    fn says_nothing_of(&self, event: &DueEvent) -> bool {
+        let owner = self.owners.get(&(event.object.clone(), event.object_id.clone()));
+        let error = match owner {
+            Some(Ok(Some(intent))) => self.payments.get(intent).and_then(|it| it.as_ref().err()),
+            Some(Err(error)) => Some(error),
+            Some(Ok(None)) | None => None,
+        };
+        error.is_some_and(|it| it.refuses_key().is_some() || matches!(it, PaymentError::Busy(_)))
     }
 
     /// The payment that a message is about, if that is known.
@@ -258,28 +339,25 @@ impl Answers {
         };
         let facts =
             payment.as_ref().ok().and_then(Option::as_ref).and_then(|it| self.payments.get(it));
-        let again = |error: Option<PaymentError>| {
-            // Whoever is refused for his key has found out nothing about this message.
-            let refused = matches!(error, Some(PaymentError::Refused(401 | 403)));
-            (event.tries >= TRIES_MAX && !refused).then_some(Verdict::GivenUp)
-        };
+        let is_tried = !self.in_vain() && !self.says_nothing_of(event);
+        let again = (event.tries >= TRIES_MAX && is_tried).then_some(Verdict::GivenUp);
         let verdict = match (&payment, facts) {
             (Err(PaymentError::NotFound) | Ok(None), _)
             | (_, Some(Err(PaymentError::NotFound))) => Some(Verdict::Unmatched),
-            (Err(error), _) | (_, Some(Err(error))) => again(Some(*error)),
+            (Err(_), _) | (_, Some(Err(_))) | (Ok(Some(_)), None) => again,
             (Ok(Some(intent)), Some(Ok(_))) => match stored.get(intent) {
                 None => Some(Verdict::Unmatched),
                 Some(true) if !unread.contains(intent) => Some(Verdict::Handled),
-                Some(_) => again(None),
+                Some(_) => again,
             },
-            (Ok(Some(_)), None) => again(None),
         }?;
         let payment_intent = payment.ok().flatten();
         Some(Finished { event_id: event.event_id.clone(), payment_intent, verdict })
     }
 }
 
-/// Finds the payment of each message, and reads each payment once.
+/// Finds the payment of each message, and reads each payment once. Nobody is asked any more once Stripe
+/// has asked us to slow down.
 async fn ask(stripe: &stripe::Client, events: &[DueEvent]) -> Answers {
     let mut owners = BTreeMap::new();
     let mut unknown = BTreeSet::new();
@@ -292,10 +370,11 @@ async fn ask(stripe: &stripe::Client, events: &[DueEvent]) -> Answers {
             (None, None) => drop(owners.insert(about, Ok(None))),
         }
     }
+    let busy = AtomicBool::new(false);
     let mut found = stream::iter(unknown)
         .map(|about| async {
             let owner = match Object::parse(&about.0) {
-                Some(object) => stripe.payment_of(object, &about.1).await,
+                Some(object) => unless(&busy, stripe.payment_of(object, &about.1)).await,
                 None => Ok(None),
             };
             (about, owner)
@@ -308,7 +387,7 @@ async fn ask(stripe: &stripe::Client, events: &[DueEvent]) -> Answers {
         owners.values().filter_map(|owner| owner.as_ref().ok()?.clone()).collect();
     let mut read = stream::iter(intents)
         .map(|intent| async {
-            let facts = stripe.payment(&intent).await;
+            let facts = unless(&busy, stripe.payment(&intent)).await;
             (intent, facts)
         })
         .buffer_unordered(READS_MAX);
@@ -317,4 +396,19 @@ async fn ask(stripe: &stripe::Client, events: &[DueEvent]) -> Answers {
         payments.insert(intent, facts);
     }
     Answers { owners, payments }
+}
+
+/// Asks, unless Stripe has asked us to slow down.
+async fn unless<T>(
+    busy: &AtomicBool,
+    asking: impl Future<Output = Result<T, PaymentError>>,
+) -> Result<T, PaymentError> {
+    if busy.load(Ordering::Relaxed) {
+        return Err(PaymentError::Busy(None));
+    }
+    let answer = asking.await;
+    if matches!(answer, Err(PaymentError::Busy(_))) {
+        busy.store(true, Ordering::Relaxed);
+    }
+    answer
 }

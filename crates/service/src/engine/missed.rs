@@ -8,7 +8,6 @@
 use super::Engine;
 use super::stats::Stats;
 use orders_gateway::stripe::{self, EVENT_TYPES, EventFacts, Page, PaymentError};
-use orders_store::account;
 use orders_store::inbox::{self, Message, Ours, Received, Source};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +24,7 @@ const PAGES_MAX: usize = 10;
 const BETWEEN_TURNS: Duration = Duration::from_secs(1);
 /// The first rest when the list cannot be read; it doubles.
 const REST_FIRST: Duration = Duration::from_secs(2);
-/// How many turns in a row must fail before a person is called: some ten minutes.
+/// How many turns in a row must be lost before a person is called: some ten minutes.
 const VAIN_TURNS_MAX: u32 = 9;
 
 /// A walk through the list, newest message first.
@@ -147,18 +146,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Says that the list cannot be read, and calls a person when that lasts.
+    /// Says that the list cannot be read, and calls a person: at once when it is refused, because then
+    /// it is asked for again only at the next time of reading, else when that lasts.
     async fn tell_unlisted(&self, error: &Unlisted, vain_turns: u32) {
         let error = match error {
             Unlisted::Store(error) => return self.fault("missed", error),
             Unlisted::Stripe(error) => error,
         };
         tracing::warn!(%error, "Stripe's list of messages could not be read and will be read again");
-        if vain_turns >= VAIN_TURNS_MAX {
-            let (code, none) = ("stripe_events_unreadable", Duration::ZERO);
-            if let Err(error) = account::pause(&self.store, "stripe", code, none, true).await {
-                self.fault("missed", &error);
-            }
+        if let Some(status) = error.refuses_key() {
+            self.tell_refused(status).await;
+        } else if vain_turns >= VAIN_TURNS_MAX || matches!(error, PaymentError::Refused(_)) {
+            self.tell_of_stripe("stripe_events_unreadable").await;
         }
     }
 }

@@ -79,7 +79,12 @@ impl Engine {
                     Self::pause(self.options.idle.max(Duration::from_millis(200)), &stop).await;
                 }
                 Ok(outcomes) => match trouble_of(&outcomes) {
-                    None => vain_turns = 0,
+                    None => {
+                        vain_turns = 0;
+                        if let Some(status) = refusal_of(&outcomes) {
+                            self.tell_refused(status).await;
+                        }
+                    }
                     Some(trouble) => {
                         vain_turns = vain_turns.saturating_add(1);
                         self.rest(trouble, vain_turns, &stop).await;
@@ -338,10 +343,18 @@ fn trouble_of(outcomes: &[Outcome]) -> Option<Trouble> {
     trouble
 }
 
+/// The status with which our key was refused for some movement, whatever became of the others.
+fn refusal_of(outcomes: &[Outcome]) -> Option<u16> {
+    outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Vain(Trouble::Refused(status)) => Some(*status),
+        _ => None,
+    })
+}
+
 /// Reads what decides about a movement. The refunds after the payment, so that one that is made in
 /// between is among them.
 async fn look(stripe: &stripe::Client, leased: &Leased) -> Result<Seen, PaymentError> {
-    let payment = stripe.payment(&leased.payment_intent).await?;
+    let payment = stripe.payment_itself(&leased.payment_intent).await?;
     let refunds = match leased.due.kind {
         Kind::Refund => stripe.refunds_of(&leased.payment_intent).await?,
         Kind::Capture | Kind::Cancel => Vec::new(),
@@ -397,5 +410,19 @@ fn in_our_words(answer: ActAnswer) -> Answer {
             Answer::Bug { code: code.to_owned() }
         }
         ActAnswer::NotSent(why) => Answer::NotSent(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_our_key_is_seen_whatever_became_of_the_others() {
+        let refused = || Outcome::Vain(Trouble::Refused(403));
+        assert_eq!(refusal_of(&[Outcome::Heard, refused(), Outcome::Left]), Some(403));
+        assert_eq!(refusal_of(&[Outcome::Heard, Outcome::Vain(Trouble::Silent)]), None);
+        assert_eq!(trouble_of(&[Outcome::Heard, refused()]), None, "the others go on");
+        assert_eq!(trouble_of(&[Outcome::Left, refused()]), Some(Trouble::Refused(403)));
     }
 }

@@ -1,10 +1,12 @@
 //! Orders that wait for their payment: read at Stripe, judged on the facts, released or held. // G2
 //!
-//! Promise: what Stripe says is recorded, also that it knows no such payment. When it refuses us or
-//! cannot be reached, reading rests, one payment at a time tries whether that is over, and a person is
-//! told: at once when our key is refused, else when it lasts.
+//! Promise: what Stripe says is recorded as it arrives, also that it knows no such payment, and is as
+//! old as its own question. When it refuses us or cannot be reached, reading rests, one payment at a
+//! time tries whether that is over, and a person is told: at once when our key is refused, also if only
+//! for some calls, else when it lasts; and when all is read, but too slowly to buy with.
 
 use super::Engine;
+use super::pace::{self, Pace, Turn};
 use super::stats::Stats;
 use futures_util::{StreamExt, stream};
 use orders_core::payment::PaymentFacts;
@@ -15,13 +17,10 @@ use orders_store::payment::{DuePayment, ReadPayment, due, due_of_order, record, 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// The most payments of one turn.
-const BATCH: usize = 100;
-/// The most reads at once.
-const READS_MAX: usize = 8;
 /// How many refusals of us end a turn in which Stripe has said nothing else.
 const REFUSALS_MAX: usize = 3;
 /// The first rest when nothing can be read; it doubles.
@@ -30,7 +29,7 @@ const REST_FIRST: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(30);
 /// How many turns in a row must have told nothing before a person is called: with the rests between
 /// them about five minutes.
-const VAIN_TURNS_MAX: u32 = 14;
+pub(super) const VAIN_TURNS_MAX: u32 = 14;
 
 /// How long somebody who asks for one order waits for its payment to be read.
 const ONE_READ_MAX: Duration = Duration::from_secs(4);
@@ -46,47 +45,65 @@ pub(super) enum Trouble {
 
 impl Trouble {
     pub(super) fn of(error: PaymentError) -> Self {
-        match error {
-            PaymentError::Refused(status @ (401 | 403)) => Self::Refused(status),
-            _ => Self::Silent,
-        }
+        error.refuses_key().map_or(Self::Silent, Self::Refused)
     }
+}
+
+/// A payment that Stripe was asked about, with its answer.
+type Answered = (DuePayment, Result<stripe::PaymentFacts, PaymentError>);
+
+/// Why Stripe was not asked about a payment.
+enum Unasked {
+    /// It says nothing but that it refuses us.
+    Spared,
+    /// The turn's time was over, or it had asked us to slow down.
+    Left,
 }
 
 /// What reading some payments told.
 #[derive(Default)]
 struct Told {
-    read: Vec<ReadPayment>,
-    not_found: Vec<DuePayment>,
+    /// How many Stripe said something of.
+    heard: usize,
     /// What told us nothing, with the last reason.
     vain: usize,
     error: Option<PaymentError>,
+    /// How many were left to the next turn.
+    left: usize,
+    /// Whether we were asked to slow down, and for how long.
+    busy: Option<Duration>,
+    /// The status with which our key was refused, for some calls at least.
+    refused: Option<u16>,
 }
 
 impl Engine {
     /// Reads payments until the stop.
     pub(crate) async fn read_payments(self: Arc<Self>, stop: CancellationToken) {
         let Some(stripe) = self.stripe.clone() else { return };
+        let mut pace = Pace::new(self.settings.gate_age);
         let mut vain_turns = 0_u32;
         while !stop.is_cancelled() {
             // In trouble one payment tries whether it is over; the others keep their time.
-            let most = if vain_turns > 0 { 1 } else { BATCH };
+            let most = if vain_turns > 0 { 1 } else { pace.batch() };
             match due(&self.store, most).await {
                 Ok(payments) if payments.is_empty() => {
                     Self::pause(self.options.idle.max(Duration::from_millis(200)), &stop).await;
                 }
-                Ok(payments) => match self.read_batch(&stripe, payments, &stop).await {
-                    None => {
-                        if vain_turns > 0 {
-                            tracing::info!("payments can be read again");
-                        }
-                        vain_turns = 0;
-                    }
-                    Some(trouble) => {
+                Ok(payments) => {
+                    let told = self.read_batch(&stripe, payments, &mut pace, &stop).await;
+                    if let Some(trouble) = told.trouble() {
                         vain_turns = vain_turns.saturating_add(1);
                         self.rest(trouble, vain_turns, &stop).await;
+                        continue;
                     }
-                },
+                    if vain_turns > 0 {
+                        tracing::info!("payments can be read again");
+                    }
+                    vain_turns = 0;
+                    if let Some(retry_after) = told.busy {
+                        self.breathe(retry_after, &stop).await;
+                    }
+                }
                 Err(error) => {
                     self.fault("pay", &error);
                     Self::pause(Duration::from_secs(1), &stop).await;
@@ -95,26 +112,111 @@ impl Engine {
         }
     }
 
-    /// Reads a batch and records it; gives the trouble that Stripe made.
+    /// Reads a batch and records it while it is read, whatever has arrived each time.
     async fn read_batch(
         &self,
         stripe: &stripe::Client,
         payments: Vec<DuePayment>,
+        pace: &mut Pace,
         stop: &CancellationToken,
-    ) -> Option<Trouble> {
-        // Reading changes nothing, so a stop does not wait for it.
-        let told = tokio::select! {
-            told = ask(stripe, payments) => told,
-            () = stop.cancelled() => return None,
+    ) -> Told {
+        // Read after they were taken: what has passed since is never counted too long.
+        let (begun, taken) = (self.clock.now(), payments.len());
+        let (hand, mut arrived) = mpsc::unbounded_channel();
+        let reading = async {
+            // Reading changes nothing, so a stop does not wait for it.
+            tokio::select! {
+                () = self.ask(stripe, payments, begun, pace, &hand) => {}
+                () = stop.cancelled() => {}
+            }
+            drop(hand);
         };
-        let trouble = told.trouble();
+        let recording = async {
+            let (mut told, mut group) = (Told::default(), Vec::new());
+            while arrived.recv_many(&mut group, pace::BATCH).await > 0 {
+                let (read, not_found) = told.sort(group.drain(..));
+                self.record_read(&read).await;
+                self.record_not_found(&not_found).await;
+            }
+            told
+        };
+        let ((), told) = tokio::join!(reading, recording);
         if let Some(error) = told.error {
             Stats::add(&self.stats.unread, told.vain);
             tracing::warn!(payments = told.vain, %error, "payments could not be read and will be read again");
         }
-        self.record_read(&told.read).await;
-        self.record_not_found(&told.not_found).await;
-        trouble
+        let asked = told.heard + told.vain;
+        let (ended, busy) = (self.clock.now(), told.busy.is_some());
+        let slow = pace.learn(Turn { begun, ended, taken, asked, busy });
+        if told.trouble().is_none() {
+            if let Some(status) = told.refused {
+                self.tell_refused(status).await;
+            }
+            if slow {
+                self.tell_slow(ended.saturating_sub(begun), told.left).await;
+            }
+        }
+        told
+    }
+
+    /// Asks Stripe about payments, a few at a time: no further when it says nothing but that it
+    /// refuses us, nor when the turn's time is over or it asks us to slow down.
+    async fn ask(
+        &self,
+        stripe: &stripe::Client,
+        payments: Vec<DuePayment>,
+        begun: Duration,
+        pace: &Pace,
+        hand: &mpsc::UnboundedSender<Result<Answered, Unasked>>,
+    ) {
+        let (refusals, heard) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let busy = AtomicBool::new(false);
+        let one = async |due: DuePayment| {
+            if refusals.load(Ordering::Relaxed) >= REFUSALS_MAX && !heard.load(Ordering::Relaxed) {
+                return Err(Unasked::Spared);
+            }
+            let passed = self.clock.now().saturating_sub(begun);
+            if passed > pace.begins_for() || busy.load(Ordering::Relaxed) {
+                return Err(Unasked::Left);
+            }
+            let due = DuePayment { asked_us: due.asked_us + certainly_us(passed), ..due };
+            let facts = stripe.payment(&due.payment_intent).await;
+            match &facts {
+                Ok(_) | Err(PaymentError::NotFound) => heard.store(true, Ordering::Relaxed),
+                Err(PaymentError::Refused(_)) => drop(refusals.fetch_add(1, Ordering::Relaxed)),
+                Err(PaymentError::Busy(_)) => busy.store(true, Ordering::Relaxed),
+                Err(PaymentError::Unknown(_)) => {}
+            }
+            Ok((due, facts))
+        };
+        let each = stream::iter(payments).map(one).buffer_unordered(pace.at_once());
+        // Whoever records goes on until nobody hands anything over.
+        each.for_each(async |asked| drop(hand.send(asked))).await;
+    }
+
+    /// Calls a person because what is read is too old to buy with, or soon will be.
+    async fn tell_slow(&self, lasted: Duration, left: usize) {
+        tracing::warn!(?lasted, left, "payments are read too slowly at Stripe; orders wait for it");
+        self.tell_of_stripe("stripe_too_slow").await;
+    }
+
+    /// Calls a person because Stripe refuses our key for some calls, whatever it answers to others: a
+    /// restricted key that lacks one right reads what nobody paid, and nothing that was.
+    pub(super) async fn tell_refused(&self, status: u16) {
+        self.tell_of_stripe(&format!("stripe_http_{status}")).await;
+    }
+
+    /// Calls a person about Stripe, once as long as nobody closes the alert; nothing rests for it.
+    pub(super) async fn tell_of_stripe(&self, code: &str) {
+        if let Err(error) = account::pause(&self.store, "stripe", code, Duration::ZERO, true).await
+        {
+            self.fault("pay", &error);
+        }
+    }
+
+    /// Rests because Stripe asks us to slow down.
+    pub(super) async fn breathe(&self, retry_after: Duration, stop: &CancellationToken) {
+        Self::pause(pace::breath(retry_after, self.chance.number()), stop).await;
     }
 
     async fn record_read(&self, read: &[ReadPayment]) {
@@ -147,6 +249,9 @@ impl Engine {
             Ok(Err(PaymentError::NotFound)) => self.record_not_found(&[due]).await,
             Ok(Err(error)) => {
                 tracing::warn!(%order, %error, "the payment could not be read, so its order is not sent");
+                if let Some(status) = error.refuses_key() {
+                    self.tell_refused(status).await;
+                }
             }
             Err(_) => {
                 tracing::warn!(%order, "the payment was not read in time, so its order is not sent");
@@ -189,48 +294,48 @@ impl Engine {
     }
 }
 
-/// Asks Stripe about payments, a few at a time, and no further when it says nothing but that it
-/// refuses us.
-async fn ask(stripe: &stripe::Client, payments: Vec<DuePayment>) -> Told {
-    let (refusals, heard) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let mut answers = stream::iter(payments)
-        .map(|due| async {
-            if refusals.load(Ordering::Relaxed) >= REFUSALS_MAX && !heard.load(Ordering::Relaxed) {
-                return None;
-            }
-            let facts = stripe.payment(&due.payment_intent).await;
-            match &facts {
-                Ok(_) | Err(PaymentError::NotFound) => heard.store(true, Ordering::Relaxed),
-                Err(PaymentError::Refused(_)) => drop(refusals.fetch_add(1, Ordering::Relaxed)),
-                Err(PaymentError::Unknown(_)) => {}
-            }
-            Some((due, facts))
-        })
-        .buffer_unordered(READS_MAX);
-    let mut told = Told::default();
-    while let Some(answer) = answers.next().await {
-        match answer {
-            Some((due, Ok(facts))) => told.read.push(ReadPayment { due, facts: judged(facts) }),
-            Some((due, Err(PaymentError::NotFound))) => told.not_found.push(due),
-            Some((_, Err(error))) => {
-                told.vain += 1;
-                // A refusal of us says more than a lost answer beside it.
-                if !matches!(told.error, Some(PaymentError::Refused(_))) {
-                    told.error = Some(error);
-                }
-            }
-            None => told.vain += 1,
-        }
-    }
-    told
-}
-
 impl Told {
+    /// Counts answers, and gives what is to be recorded of them.
+    fn sort(
+        &mut self,
+        answers: impl Iterator<Item = Result<Answered, Unasked>>,
+    ) -> (Vec<ReadPayment>, Vec<DuePayment>) {
+        let (mut read, mut not_found) = (Vec::new(), Vec::new());
+        for answer in answers {
+            match answer {
+                Ok((due, Ok(facts))) => {
+                    read.push(ReadPayment { due, facts: judged(facts) });
+                }
+                Ok((due, Err(PaymentError::NotFound))) => not_found.push(due),
+                Ok((_, Err(error))) => {
+                    self.vain += 1;
+                    if let PaymentError::Busy(retry_after) = error {
+                        self.busy = self.busy.max(Some(retry_after.unwrap_or_default()));
+                    }
+                    self.refused = error.refuses_key().or(self.refused);
+                    // A refusal of us says more than a lost answer beside it.
+                    if !matches!(self.error, Some(PaymentError::Refused(_))) {
+                        self.error = Some(error);
+                    }
+                }
+                Err(Unasked::Spared) => self.vain += 1,
+                Err(Unasked::Left) => self.left += 1,
+            }
+        }
+        self.heard += read.len() + not_found.len();
+        (read, not_found)
+    }
+
     /// One payment that tells nothing is no trouble beside others that do.
     fn trouble(&self) -> Option<Trouble> {
-        let heard = !self.read.is_empty() || !self.not_found.is_empty();
-        self.error.filter(|_| !heard).map(Trouble::of)
+        self.error.filter(|_| self.heard == 0).map(Trouble::of)
     }
+}
+
+/// What has passed on the database's clock at least, if this has on ours: the two do not run exactly
+/// alike, and a fact must never look younger than it is.
+fn certainly_us(passed: Duration) -> i64 {
+    i64::try_from(passed.saturating_sub(passed / 1000).as_micros()).unwrap_or(0)
 }
 
 /// Stripe's facts in the words of the rules.
@@ -242,10 +347,16 @@ pub(super) fn judged(facts: stripe::PaymentFacts) -> PaymentFacts {
         refunded_minor: facts.amount_refunded,
         currency: facts.currency,
         livemode: facts.livemode,
-        named_order: facts.metadata_order_id,
+        named_order: storable(facts.metadata_order_id),
         capture_before_s: facts.capture_before,
         dispute: facts.dispute,
         in_review: facts.review_open,
         warned: facts.warned,
     }
+}
+
+/// A note that the database can store: one with a zero character names no order, and would keep its
+/// payment from ever being recorded.
+fn storable(note: Option<String>) -> Option<String> {
+    note.filter(|note| !note.contains('\0'))
 }

@@ -182,7 +182,7 @@ pub(super) async fn confirm(
 
 async fn payment(partners: Partners<'_>, scope: Scope<'_>, id: &str) -> Asked {
     let Some(stripe) = partners.stripe else { return Asked::Outside };
-    of_stripe(stripe.payment(id).await.map(|facts| facts.created), scope)
+    of_stripe(stripe.payment_itself(id).await.map(|facts| facts.created), scope)
 }
 
 async fn refund(partners: Partners<'_>, scope: Scope<'_>, id: &str) -> Asked {
