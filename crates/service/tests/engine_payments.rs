@@ -6,9 +6,11 @@ mod world;
 use orders_sandbox::StripeFaults;
 use orders_sandbox::stripe::{Event, Fact};
 use orders_store::payment::due;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use world::money::Paying;
 use world::worker::Setup;
-use world::{Shop, hurried};
+use world::{Shop, TOTAL, hurried, order};
 
 fn refusals(shop: &Shop) -> usize {
     let lines = shop.partners.world.stripe.ledger();
@@ -49,21 +51,23 @@ async fn a_right_that_the_key_lacks_is_told_although_what_nobody_paid_can_be_rea
     let paid = shop.paying(3).await;
     // Time stands still, and no message tells of a payment: every payment is read once, in one turn,
     // and no later turn is in vain.
-    shop.sql("select {s}.move_cursor('stripe_events', now() + interval '1 day')").await;
-    let now = shop.text("select clock_timestamp()").await;
+    let now = shop.text("select clock_timestamp() + interval '1 day'").await;
     let clock = |time: &str| {
         format!(
             "create or replace function {{s}}.clock_now() returns timestamptz language sql volatile as $$ select {time} $$"
         )
     };
     shop.sql(&clock(&format!("'{now}'::timestamptz"))).await;
+    shop.sql("select {s}.move_cursor('stripe_events', {s}.clock_now())").await;
     let worker = shop.worker(Setup::default()).await;
     let alerts = "select concat_ws(' ', subject, runbook like '%rights%') from {s}.alerts";
     shop.until(&format!("select exists ({alerts})")).await;
     shop.until("select count(*) = 3 from {s}.payments where stripe_status is not null").await;
     assert_eq!(shop.texts(alerts).await, ["stripe_http_403 t"], "once, and what is wrong");
     stripe.restrict_key(&[]);
-    shop.sql(&clock("clock_timestamp()")).await;
+    shop.sql(&clock("clock_timestamp() + interval '1 day'")).await;
+    // Nobody reads what has waited for a day before the evening.
+    shop.sql("update {s}.payments set next_read_at = {s}.clock_now()").await;
     shop.until("select count(*) = 3 from {s}.orders where status = 'completed'").await;
     worker.stop().await;
     assert_eq!(shop.clean().await.creates, paid.len() as u64);
@@ -208,7 +212,7 @@ async fn a_stripe_that_asks_to_slow_down_is_asked_less_and_every_payment_is_read
 async fn a_payment_whose_metadata_no_database_can_store_is_recorded_and_keeps_no_other_waiting() {
     let shop = Shop::fresh().await;
     let bad = shop.place().await;
-    let intent = shop.partners.world.stripe.pay(&format!("{bad}\0"), world::TOTAL, "usd");
+    let intent = shop.partners.world.stripe.pay(&format!("{bad}\0"), TOTAL, "usd");
     shop.sql(&format!("select {{s}}.attach_payment('{bad}', '{intent}')")).await;
     let good = shop.paying(3).await;
     let worker = shop.worker(Setup::default()).await;
@@ -218,4 +222,35 @@ async fn a_payment_whose_metadata_no_database_can_store_is_recorded_and_keeps_no
     assert_eq!(worker.stat("faults"), 0);
     worker.stop().await;
     assert_eq!(shop.clean().await.creates, good.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_comes_before_its_order_is_kept_for_an_hour_and_then_is_none_of_ours() {
+    let shop = Shop::fresh().await;
+    let stripe = &shop.partners.world.stripe;
+    stripe.hold_deliveries(true);
+    shop.own_clock().await;
+    let engine = shop.prepared(Setup::default()).await.expect("an engine");
+    let _endpoint = shop.take_messages(None).await;
+    let id = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0007);
+    stripe.pay(&id.to_string(), TOTAL, "usd");
+    stripe.pay(&Uuid::from_u128(7).to_string(), TOTAL, "usd");
+    shop.deliver_all().await;
+    let follow_up = async || {
+        while engine.follow_up_events(&CancellationToken::new()).await.expect("a turn").taken > 0 {}
+    };
+    let verdicts = "select string_agg(distinct state, ' ' order by state) from {s}.inbox where state <> 'ignored'";
+    follow_up().await;
+    assert_eq!(shop.text(verdicts).await, "new");
+    let content = order().to_string();
+    let options = format!("{{\"order_id\": \"{id}\"}}");
+    shop.as_app(&format!("select {{s}}.place_order('{content}', '{options}') ->> 'order_id'"))
+        .await;
+    for minutes in [1, 3, 7, 15, 31, 63, 127] {
+        shop.shift(&format!("{minutes} minutes")).await;
+        follow_up().await;
+        assert_eq!(shop.of(id, "payment_status").await, "paid", "{minutes} minutes");
+    }
+    assert_eq!(shop.text(verdicts).await, "handled unmatched");
+    assert_eq!(shop.count("select count(*) from {s}.findings").await, 0);
 }

@@ -11,20 +11,24 @@ set lock_timeout = '1s'
 as $$
 declare
   at timestamptz := :"schema".clock_now();
+  given_up text[];
   finished integer;
 begin
   with wanted as (
     select distinct on (w.id) w.* from unnest(event_ids, intents, verdicts) as w (id, intent, verdict) order by w.id
   ), locked as (
     select w.* from wanted as w join :"schema".inbox as i on i.event_id = w.id and i.state = 'new' order by w.id for no key update of i
+  ), ended as (
+    update :"schema".inbox as i
+       set state = l.verdict, handled_at = at, due_at = null, payment_intent = coalesce(l.intent, i.payment_intent)
+      from locked as l
+     where i.event_id = l.id
+    returning i.event_id, i.state
   )
-  update :"schema".inbox as i
-     set state = l.verdict, handled_at = at, due_at = null, payment_intent = coalesce(l.intent, i.payment_intent)
-    from locked as l
-   where i.event_id = l.id;
-  get diagnostics finished = row_count;
+  select count(*), array_agg(e.event_id) filter (where e.state = 'given_up') into finished, given_up from ended as e;
+  -- Not what another engine has finished meanwhile.
   perform :"schema".open_finding(null, 'event_given_up', w.id, jsonb_build_object('payment_intent', w.intent), 'engine', at,
       'A message of Stripe could not be followed up. Look its object up at Stripe; atomic-orders reconcile compares both sides.')
-    from unnest(event_ids, intents, verdicts) as w (id, intent, verdict) where w.verdict = 'given_up';
+    from unnest(event_ids, intents, verdicts) as w (id, intent, verdict) where w.id = any (given_up);
   return finished;
 end $$;

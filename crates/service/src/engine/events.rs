@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The most messages of one turn.
 const BATCH: usize = 100;
@@ -26,6 +27,9 @@ const READS_MAX: usize = 8;
 /// After so many tries of its own, which take more than half a day, a person is asked instead. Where
 /// Stripe tells nothing of anything, or refuses us, no try is counted: an outage loses no message.
 const TRIES_MAX: i32 = 20;
+/// For so many tries, which take about an hour, a message is kept whose payment Stripe does not know yet,
+/// or whose payment names an order that does not stand yet: the shop may be about to place it.
+const EARLY_TRIES_MAX: i32 = 7;
 /// The first rest when nothing can be read; it doubles.
 const REST_FIRST: Duration = Duration::from_secs(1);
 /// The longest such rest.
@@ -185,7 +189,7 @@ impl Engine {
     }
 
     /// Ties a payment that we do not know to the order that it names; gives that order.
-    async fn adopt(&self, intent: &str, facts: &PaymentFacts) -> Result<Option<uuid::Uuid>, Error> {
+    async fn adopt(&self, intent: &str, facts: &PaymentFacts) -> Result<Option<Uuid>, Error> {
         let named =
             facts.metadata_order_id.as_deref().filter(|_| facts.livemode == self.options.live_mode);
         let Some((named, order_id)) = named.and_then(|named| Some((named, named.parse().ok()?)))
@@ -341,11 +345,15 @@ impl Answers {
             payment.as_ref().ok().and_then(Option::as_ref).and_then(|it| self.payments.get(it));
         let is_tried = !self.in_vain() && !self.says_nothing_of(event);
         let again = (event.tries >= TRIES_MAX && is_tried).then_some(Verdict::GivenUp);
+        let unless_early = (event.tries >= EARLY_TRIES_MAX).then_some(Verdict::Unmatched);
         let verdict = match (&payment, facts) {
-            (Err(PaymentError::NotFound) | Ok(None), _)
-            | (_, Some(Err(PaymentError::NotFound))) => Some(Verdict::Unmatched),
+            (Ok(None), _) => Some(Verdict::Unmatched),
+            (Err(PaymentError::NotFound), _) | (_, Some(Err(PaymentError::NotFound))) => {
+                unless_early
+            }
             (Err(_), _) | (_, Some(Err(_))) | (Ok(Some(_)), None) => again,
-            (Ok(Some(intent)), Some(Ok(_))) => match stored.get(intent) {
+            (Ok(Some(intent)), Some(Ok(facts))) => match stored.get(intent) {
+                None if names_an_order(facts) => unless_early,
                 None => Some(Verdict::Unmatched),
                 Some(true) if !unread.contains(intent) => Some(Verdict::Handled),
                 Some(_) => again,
@@ -354,6 +362,11 @@ impl Answers {
         let payment_intent = payment.ok().flatten();
         Some(Finished { event_id: event.event_id.clone(), payment_intent, verdict })
     }
+}
+
+/// Whether a payment that is not ours may become ours: what it names has the form of an order's id.
+fn names_an_order(facts: &PaymentFacts) -> bool {
+    facts.metadata_order_id.as_deref().is_some_and(|named| named.parse::<Uuid>().is_ok())
 }
 
 /// Finds the payment of each message, and reads each payment once. Nobody is asked any more once Stripe
