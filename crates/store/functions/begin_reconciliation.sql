@@ -14,7 +14,7 @@ declare
 begin
   insert into :"schema".cursors as c (name, at) values ('reconciled', run_at)
   on conflict (name) do update set at = excluded.at
-   where every_s is null or c.at > excluded.at -- written by a wrong clock
+   where every_s is null or c.at > :"schema".clock_now() -- written by a wrong clock, and not by a rival a moment ago
       or c.at <= excluded.at - every_s * interval '1 second';
   return case when found then run_at end;
 end $$;
