@@ -7,7 +7,9 @@
 //! through a pooler in transaction mode. // G17, G18, G19, G20
 
 use crate::{Error, tls};
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Timeouts,
+};
 use futures_util::FutureExt as _;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -97,6 +99,8 @@ impl Store {
         };
         let pool = Pool::builder(manager)
             .max_size(options.connections_max)
+            // The one that was used last has its plans in the server's caches.
+            .queue_mode(QueueMode::Lifo)
             .timeouts(timeouts)
             .runtime(deadpool_postgres::Runtime::Tokio1)
             .build()
