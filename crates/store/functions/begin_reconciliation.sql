@@ -11,10 +11,18 @@ set lock_timeout = '1s'
 as $$
 declare
   run_at timestamptz := :"schema".clock_now();
+  former timestamptz;
 begin
-  insert into :"schema".cursors as c (name, at) values ('reconciled', run_at)
-  on conflict (name) do update set at = excluded.at
-   where every_s is null or c.at > :"schema".clock_now() -- written by a wrong clock, and not by a rival a moment ago
-      or c.at <= excluded.at - every_s * interval '1 second';
-  return case when found then run_at end;
+  insert into :"schema".cursors (name, at) values ('reconciled', run_at) on conflict (name) do nothing;
+  if found then
+    return run_at;
+  end if;
+  select c.at into strict former from :"schema".cursors as c where c.name = 'reconciled' for no key update;
+  run_at := :"schema".clock_now(); -- after the lock, so that no rival's time is ahead of it
+  -- A time that has not come yet was written by a wrong clock.
+  if every_s is null or former > run_at or former <= run_at - every_s * interval '1 second' then
+    update :"schema".cursors as c set at = run_at where c.name = 'reconciled';
+    return run_at;
+  end if;
+  return null;
 end $$;

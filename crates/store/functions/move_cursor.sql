@@ -8,11 +8,16 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $$
+declare
+  now_at timestamptz;
+  former timestamptz;
 begin
   if reached is not null then
-    insert into :"schema".cursors as c (name, at) values (cursor_name, reached)
-    on conflict (name) do update
-      set at = case when c.at > :"schema".clock_now() then excluded.at else greatest(c.at, excluded.at) end;
+    insert into :"schema".cursors as c (name, at) values (cursor_name, reached) on conflict (name) do nothing;
+    select c.at into strict former from :"schema".cursors as c where c.name = cursor_name for no key update;
+    now_at := :"schema".clock_now(); -- after the lock
+    update :"schema".cursors as c set at = reached
+     where c.name = cursor_name and (former > now_at or former < reached);
   end if;
   return (select c.at from :"schema".cursors as c where c.name = cursor_name);
 end $$;
