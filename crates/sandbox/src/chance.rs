@@ -1,6 +1,7 @@
 //! Chance that can be repeated: a draw is a function of (seed, purpose, name, n-th), of nothing
 //! else. Two runs with one seed make the same draws in whatever order the calls arrive.
 
+use crate::Error;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
@@ -65,6 +66,21 @@ impl Chance {
         }
         text
     }
+}
+
+/// Refuses rates that are none, and groups, of which one thing happens at most, that add up to more
+/// than 1: [`Chance::pick`] could not keep them.
+pub(crate) fn check_rates<T>(groups: &[Vec<(f64, T)>], single: &[f64]) -> Result<(), Error> {
+    let mut all = groups.iter().flatten().map(|(rate, _)| rate).chain(single);
+    if !all.all(|rate| (0.0..=1.0).contains(rate)) {
+        return Err(Error::Faults("a rate lies between 0 and 1".to_owned()));
+    }
+    // A hair's breadth for sums such as ten times 0.1.
+    let sum = |group: &Vec<(f64, T)>| group.iter().map(|(rate, _)| rate).sum::<f64>();
+    if groups.iter().any(|group| sum(group) > 1.000_001) {
+        return Err(Error::Faults("the rates of one kind of call add up to 1".to_owned()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

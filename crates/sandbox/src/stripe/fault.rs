@@ -1,7 +1,7 @@
 //! Which misbehaviour of the fake Stripe there is, how often, and how it is drawn.
 
 use crate::Error;
-use crate::chance::Chance;
+use crate::chance::{Chance, check_rates};
 use crate::spelling;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -294,15 +294,7 @@ impl StripeFaults {
             self.event_delayed,
             self.event_overtaken,
         ];
-        let mut all = groups.iter().flatten().map(|(rate, _)| *rate).chain(single);
-        if !all.all(|rate| (0.0..=1.0).contains(&rate)) {
-            return Err(Error::Faults("a rate lies between 0 and 1".to_owned()));
-        }
-        // A hair's breadth for sums such as ten times 0.1.
-        let sum = |group: &Vec<(f64, StripeFault)>| group.iter().map(|(rate, _)| rate).sum::<f64>();
-        if groups.iter().any(|group| sum(group) > 1.000_001) {
-            return Err(Error::Faults("the rates of one kind of call add up to 1".to_owned()));
-        }
+        check_rates(&groups, &single)?;
         Ok(self)
     }
 

@@ -1,7 +1,7 @@
 //! Which misbehaviour there is, how often, and how it is drawn.
 
 use crate::Error;
-use crate::chance::Chance;
+use crate::chance::{Chance, check_rates};
 use crate::spelling;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -269,15 +269,7 @@ impl Faults {
     pub fn checked(self) -> Result<Self, Error> {
         let groups = [self.create_rates().to_vec(), self.read_rates().to_vec()];
         let single = [self.refuse, self.fail_later, self.outage, self.list_gap];
-        let mut all = groups.iter().flatten().map(|(rate, _)| *rate).chain(single);
-        if !all.all(|rate| (0.0..=1.0).contains(&rate)) {
-            return Err(Error::Faults("a rate lies between 0 and 1".to_owned()));
-        }
-        // A hair's breadth for sums such as ten times 0.1.
-        let sum = |group: &Vec<(f64, Fault)>| group.iter().map(|(rate, _)| rate).sum::<f64>();
-        if groups.iter().any(|group| sum(group) > 1.000_001) {
-            return Err(Error::Faults("the rates of one kind of call add up to 1".to_owned()));
-        }
+        check_rates(&groups, &single)?;
         Ok(self)
     }
 

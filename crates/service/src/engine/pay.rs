@@ -355,8 +355,8 @@ pub(super) fn judged(facts: stripe::PaymentFacts) -> PaymentFacts {
     }
 }
 
-/// A note that the database can store: one with a zero character names no order, and would keep its
-/// payment from ever being recorded.
-fn storable(note: Option<String>) -> Option<String> {
+/// A note at Stripe that the database can store: one with a zero character names nothing of ours, and
+/// would keep its payment, or the page of a list that it stands on, from ever being stored.
+pub(super) fn storable(note: Option<String>) -> Option<String> {
     note.filter(|note| !note.contains('\0'))
 }

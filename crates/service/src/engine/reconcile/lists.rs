@@ -3,6 +3,7 @@
 
 use super::missing::{self, Stranger};
 use super::{CHUNK, Compared, Scope, adopt};
+use crate::engine::pay::storable;
 use jiff::Timestamp;
 use orders_gateway::provider::{ListedOutcome, ListedPurchase, Page, Provider, Window};
 use orders_gateway::stripe::{self, ListedPayment, ListedRefund};
@@ -256,11 +257,6 @@ fn purchase(listed: ListedPurchase) -> PurchaseOfList {
         outcome: listed.outcome.map(ListedOutcome::name),
         placed_s: listed.placed_at.map(Timestamp::as_second),
     }
-}
-
-/// A note that the database can store: one with a zero character would take its page along.
-fn storable(note: Option<String>) -> Option<String> {
-    note.filter(|note| !note.contains('\0'))
 }
 
 #[cfg(test)]
