@@ -29,7 +29,7 @@ mod word;
 
 pub use act::{Act, ActAnswer, Acted};
 pub use client::{API_VERSION, BadConfig, Client, Config};
-pub use event::{EVENT_TYPES, EventFacts};
+pub use event::{EVENT_TYPES, EventFacts, ListedEvent};
 pub use model::{ListedPayment, PaymentFacts};
 pub use object::Object;
 pub use orders_core::payment::Dispute;

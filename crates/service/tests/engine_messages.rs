@@ -279,6 +279,26 @@ async fn g26_with_every_message_lost_each_payment_is_acted_on_within_a_quarter_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn g26_a_message_of_the_list_that_cannot_be_read_hides_no_other_and_is_told() {
+    let shop = Shop::fresh().await;
+    let stripe = &shop.partners.world.stripe;
+    let engine = engine(&shop).await;
+    let id = shop.place().await;
+    stripe.pay(&id.to_string(), TOTAL, "usd");
+    // Newer ones come first: more than a page of them, none in a shape that we know.
+    stripe.write_version("a version of another kind");
+    for _ in 0..70 {
+        stripe.pay("subscription 4711", 5, "usd");
+    }
+    engine.read_missed_once().await.expect("a walk");
+    follow_up(&engine).await;
+    assert_eq!(standing(&shop, id).await, "pending none paid");
+    let told =
+        "select string_agg(subject, ' ') from {s}.alerts where rule = 'provider_account_wrong'";
+    assert_eq!(shop.text(told).await, "stripe_event_unreadable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn g26_a_running_engine_buys_what_was_paid_although_no_message_ever_arrives() {
     let shop = Shop::fresh().await;
     let (known, intent) = waiting(&shop).await;

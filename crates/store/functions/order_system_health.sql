@@ -25,6 +25,7 @@ begin
                     where o.payment_status = 'authorized' and o.status in ('submitted_to_zinc', 'processing', 'completed')),
     'open_alerts', (select count(*) from :"schema".alerts where closed_at is null),
     'open_findings', (select count(*) from :"schema".findings where closed_at is null),
+    'differences', (select count(*) from :"schema".differences where gone_at is null),
     'paused_providers', (select coalesce(jsonb_agg(p.provider), '[]') from :"schema".provider_accounts as p where p.paused_until > at),
     'pause_codes', (select coalesce(jsonb_object_agg(p.provider, p.paused_code), '{}') from :"schema".provider_accounts as p where p.paused_until > at),
     'messages', (select coalesce(jsonb_object_agg(t.name, t.count), '{}') from :"schema".tallies as t where t.name like 'stripe\_webhook\_%'),

@@ -27,6 +27,8 @@ begin
                  then 'Stripe refuses STRIPE_KEY, or some of the calls made with it. Compare its rights with the list in docs/OPERATIONS.md (Keys and secrets); what is refused is tried again by itself.'
                  when provider_param = 'stripe' and code_param = 'stripe_events_unreadable'
                  then 'Stripe''s list of messages cannot be read, so those that were lost are not found. Check STRIPE_KEY and STRIPE_URL; it is tried again by itself.'
+                 when provider_param = 'stripe' and code_param = 'stripe_event_unreadable'
+                 then 'A message in Stripe''s list cannot be read and was passed by; the log names it. See at Stripe what it is about; payments are read all the same. Report a new shape.'
                  when provider_param = 'stripe'
                  then 'Payments cannot be read at Stripe. Check STRIPE_KEY and STRIPE_URL; orders wait for their payment, and it is tried again by itself.'
                  when code_param in ('no_connection', 'connect_timed_out', 'tls_failed', 'closed_before_sending') or code_param like 'reading: %'

@@ -25,7 +25,8 @@ as $$
     when hold_on_signs and (facts ->> 'in_review')::boolean is distinct from false then 'payment_in_review'
     when hold_on_signs and not warning_accepted and (facts ->> 'warned')::boolean is distinct from false then 'fraud_warning'
     when facts ->> 'status' = 'succeeded' then null
-    when ordered.capture_when = 'before_purchase' then 'waiting'
+    -- One that a person completed is bought: what is reserved for it is captured as after a purchase.
+    when ordered.capture_when = 'before_purchase' and ordered.status <> 'completed' then 'waiting'
     when coalesce(to_timestamp((facts ->> 'capture_before')::bigint), at) <= at + interval '1 hour' then 'authorisation_ending'
   end
 $$;

@@ -18,7 +18,8 @@ begin
          and m.state not in ('done', 'refused', 'failed', 'withdrawn')) then 'refund_pending'
     when payment.stripe_status = 'succeeded' and payment.amount_refunded > 0 then 'partially_refunded'
     when payment.stripe_status = 'succeeded' then 'paid'
-    when payment.stripe_status = 'requires_capture' and (ordered.capture_when = 'after_purchase' or ordered.payment_status = 'authorized') then 'authorized'
+    when payment.stripe_status = 'requires_capture'
+         and (ordered.capture_when = 'after_purchase' or ordered.payment_status = 'authorized' or ordered.status = 'completed') then 'authorized'
     when payment.stripe_status = 'canceled' then case ordered.payment_status when 'unpaid' then 'unpaid' else 'failed' end
     else ordered.payment_status end;
 end $$;

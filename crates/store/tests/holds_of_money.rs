@@ -324,3 +324,24 @@ async fn d3_an_edit_of_a_movement_of_money_is_found() {
         assert_eq!(found, "money", "{edit}");
     }
 }
+
+#[tokio::test]
+async fn g29_money_reserved_late_for_an_order_that_a_person_completed_is_captured_once() {
+    let shop = Shop::fresh().await;
+    let id = shop.unpaid("1").await;
+    shop.sql(&format!("select manually_complete_order('{id}', 'by-hand', 'bought in a shop')"))
+        .await;
+    assert_eq!(hold(&shop, id).await, "completed unpaid");
+    shop.told(&[reserved(&shop, id, &[]).await]).await;
+    assert_eq!(hold(&shop, id).await, "completed authorized");
+    // Read once more before it is captured: nothing is wrong with it.
+    shop.told(&[reserved(&shop, id, &[]).await]).await;
+    for planned in ["1", "0"] {
+        assert_eq!(shop.text("select plan_captures('t', 10)").await, planned);
+    }
+    assert_eq!(shop.moves(id).await, "capture 1530 goods_bought open");
+    shop.told(&[facts(id)]).await;
+    assert_eq!(hold(&shop, id).await, "completed paid");
+    assert_eq!(open_findings(&shop, id).await, "bought_outside");
+    shop.verify().await;
+}

@@ -65,6 +65,15 @@ pub struct EventFacts {
     pub object_digest: [u8; 32],
 }
 
+/// A message as the list of messages has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedEvent {
+    /// The message's own id.
+    pub id: String,
+    /// What it says; absent where it cannot be read. One of those is no reason to miss the others.
+    pub facts: Option<EventFacts>,
+}
+
 #[derive(Deserialize)]
 struct Event {
     id: String,
@@ -108,6 +117,11 @@ pub(super) fn event(value: &Value) -> Option<EventFacts> {
         object_id,
         object_digest: digest(about),
     })
+}
+
+/// Reads an entry of the list of messages.
+pub(super) fn listed(value: &Value) -> Option<ListedEvent> {
+    Some(ListedEvent { id: id_in(value)?, facts: event(value) })
 }
 
 fn id_in(value: &Value) -> Option<String> {

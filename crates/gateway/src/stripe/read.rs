@@ -1,7 +1,7 @@
 //! The reads: they need no key, change nothing and may be repeated by whoever asks.
 
 use super::dispute;
-use super::event::{self, EventFacts};
+use super::event::{self, ListedEvent};
 use super::model::{self, ListedPayment, PaymentFacts};
 use super::object::{self, Object};
 use super::page::{self, Listed, Page};
@@ -102,10 +102,10 @@ impl Client {
         &self,
         page: &Page,
         types: &[&str],
-    ) -> Result<Listed<EventFacts>, PaymentError> {
+    ) -> Result<Listed<ListedEvent>, PaymentError> {
         let besides: Vec<_> = types.iter().map(|kind| ("types[]", *kind)).collect();
         let body = self.read(&page.target("/events", &besides)?, LIST_BYTES_MAX).await?;
-        page::entries(&body, |value| event::event(&value))
+        page::entries(&body, |value| event::listed(&value))
     }
 
     /// The worst dispute of a payment that is disputed. A list without one contradicts the charge, and

@@ -5,7 +5,7 @@ use orders_core::outcome::Doubt;
 use orders_core::private::Private;
 use orders_gateway::http::{Base, BootClock, Client as Http, SystemBootClock};
 use orders_gateway::stripe::{
-    self, Client, Dispute, EVENT_TYPES, Listed, Object, Page, PaymentError,
+    self, Client, Dispute, EVENT_TYPES, Listed, ListedEvent, Object, Page, PaymentError,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -248,7 +248,8 @@ async fn events_are_listed_by_type_whether_they_were_delivered_or_not() {
     let types = ["charge.refunded", "refund.failed"];
     let listed = client(&server).list_events(&page(), &types).await.unwrap();
     let read = stripe::webhook::read_event(event.to_string().as_bytes()).unwrap();
-    assert_eq!(listed, Listed { items: vec![read], more: false });
+    let item = ListedEvent { id: "evt_1".into(), facts: Some(read) };
+    assert_eq!(listed, Listed { items: vec![item], more: false });
     let wanted = "types%5B%5D=charge.refunded&types%5B%5D=refund.failed";
     assert_eq!(server.targets(), [format!("GET /v1/events?{wanted}&{PAGE}")]);
     let all = client(&server).list_events(&page(), &EVENT_TYPES).await;
@@ -257,10 +258,27 @@ async fn events_are_listed_by_type_whether_they_were_delivered_or_not() {
 }
 
 #[tokio::test]
+async fn a_listed_event_that_cannot_be_read_hides_no_other_unless_nobody_could_ask_behind_it() {
+    let good = json!({
+        "id": "evt_1", "object": "event", "type": "charge.refunded", "created": 7, "livemode": false,
+        "data": {"object": {"id": "ch_1", "object": "charge", "payment_intent": "pi_1"}},
+    });
+    let odd = json!({"id": "evt_2", "object": "event", "type": "charge.refunded", "created": "7"});
+    let server = Server::answering(list(&[odd, good.clone()], true)).await;
+    let listed = client(&server).list_events(&page(), &EVENT_TYPES).await.unwrap();
+    let seen: Vec<_> = listed.items.iter().map(|it| (it.id.as_str(), it.facts.is_some())).collect();
+    assert_eq!((seen, listed.more), (vec![("evt_2", false), ("evt_1", true)], true));
+
+    let server = Server::answering(list(&[good, json!({"object": "event"})], true)).await;
+    let nameless = client(&server).list_events(&page(), &EVENT_TYPES).await;
+    assert_eq!(nameless.err(), Some(UNREADABLE));
+}
+
+#[tokio::test]
 async fn a_page_with_one_unreadable_entry_or_none_of_stripes_words_is_an_error() {
     let error = |status| http(status, "{}");
     let table = [
-        (list(&[json!({"id": "pi_1"})], false), UNREADABLE),
+        (list(&[json!({"object": "payment_intent"})], false), UNREADABLE),
         (http("200 OK", "[]"), UNREADABLE),
         (error("302 Found"), UNREADABLE),
         (error("400 Bad"), PaymentError::Refused(400)),

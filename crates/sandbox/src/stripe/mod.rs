@@ -129,6 +129,11 @@ impl Stripe {
         book.settings.writes_per_second_max = writes_per_second;
     }
 
+    /// Write events in another version from now on.
+    pub fn write_version(&self, version: &str) {
+        version.clone_into(&mut self.book().settings.api_version);
+    }
+
     /// What happened so far, by the ledger alone.
     pub fn summary(&self) -> Summary {
         let book = self.book();

@@ -8,7 +8,7 @@
 
 use super::Engine;
 use super::stats::Stats;
-use orders_gateway::stripe::{self, EVENT_TYPES, EventFacts, Page, PaymentError};
+use orders_gateway::stripe::{self, EVENT_TYPES, EventFacts, ListedEvent, Page, PaymentError};
 use orders_store::inbox::{self, Message, Ours, Received, Source};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +122,8 @@ impl Engine {
                     return Err(error.into());
                 }
             };
-            let newest = listed.items.iter().map(|event| event.created).max();
+            let newest =
+                listed.items.iter().filter_map(|it| Some(it.facts.as_ref()?.created)).max();
             at.newest_s = at.newest_s.max(newest);
             for event in &listed.items {
                 if let Err(error) = self.receive_listed(event).await {
@@ -144,10 +145,16 @@ impl Engine {
         Ok(false)
     }
 
-    async fn receive_listed(&self, event: &EventFacts) -> Result<(), orders_store::Error> {
+    async fn receive_listed(&self, event: &ListedEvent) -> Result<(), orders_store::Error> {
+        let Some(facts) = &event.facts else {
+            // It is passed by, so that those behind it are not missed as well.
+            tracing::warn!(event = %event.id, "a message in Stripe's list cannot be read");
+            self.tell_of_stripe("stripe_event_unreadable").await;
+            return Ok(());
+        };
         let ours =
             Ours { live_mode: self.options.live_mode, account: self.options.own_account.clone() };
-        let message = message(Source::Listed, event, None);
+        let message = message(Source::Listed, facts, None);
         if inbox::receive(&self.store, &message, &ours).await? == Received::New {
             Stats::add(&self.stats.missed, 1);
             self.wake_events();

@@ -172,6 +172,7 @@ pub fn health(health: &Value) -> Vec<Word> {
             "`atomic-orders orders list --status needs_review`, then `orders show` for each; the tables alerts and findings name the others.",
         ));
     }
+    words.extend(money(health));
     if number("unknown") > 0 {
         words.push(Word::note(
             "orders",
@@ -180,6 +181,30 @@ pub fn health(health: &Value) -> Vec<Word> {
                 number("unknown")
             ),
             "",
+        ));
+    }
+    words
+}
+
+/// What a person must see about money.
+fn money(health: &Value) -> Vec<Word> {
+    let approvals = health["moves"]["awaiting_approval"].as_u64().unwrap_or(0);
+    let differences = health["differences"].as_u64().unwrap_or(0);
+    let mut words = Vec::new();
+    if approvals > 0 {
+        words.push(Word::note(
+            "money",
+            format!("{approvals} refunds wait for a second person, for a day each."),
+            "`atomic-orders payments waiting`, then `payments approve` or `payments withdraw`.",
+        ));
+    }
+    if differences > 0 {
+        words.push(Word::bad(
+            "books",
+            format!(
+                "{differences} differences stand between payments, orders, purchases and refunds."
+            ),
+            "`atomic-orders reconcile` lists each with what to do about it.",
         ));
     }
     words
@@ -251,6 +276,15 @@ mod tests {
         assert_eq!(bad(&health(&idle)), [""; 0]);
         let busy = json!({"workers_alive": 0, "orders": {"pending": 3}, "stuck": 1, "paused_providers": ["zinc_v1"]});
         assert_eq!(bad(&health(&busy)), ["orders", "engine", "provider"]);
+    }
+
+    #[test]
+    fn money_that_waits_is_noted_and_books_that_differ_are_wrong() {
+        let waits = json!({"workers_alive": 1, "moves": {"open": 2, "awaiting_approval": 1}, "differences": 0});
+        let words = health(&waits);
+        assert_eq!(bad(&words), [""; 0]);
+        assert!(words.iter().any(|word| word.about == "money" && word.level == Level::Note));
+        assert_eq!(bad(&health(&json!({"workers_alive": 1, "differences": 2}))), ["books"]);
     }
 
     #[test]
