@@ -117,6 +117,11 @@ async fn the_printed_commands_place_pay_and_watch_an_order() {
         assert_eq!(history.out.matches(sentence).count(), 1, "{}", history.out);
     }
     types(&folder.0, &["verify"]).await.ends(0);
+    let printed = up.printed.lines().find(|line| line.contains(" reconcile")).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", printed]).kill_on_drop(true);
+    let compared = run(shell).await.ends(0);
+    assert!(compared.out.contains("1 payments, 0 refunds, 1 purchases, 1 orders"), "{compared:?}");
     up.stop().await;
 }
 

@@ -35,10 +35,19 @@ impl Guide {
             text,
             "\n\nLook at it from another terminal:\n\n\
              \x20 {program} orders list{flag}\n\
-             \x20 {program} doctor{flag}\n\n\
-             Ctrl-C stops everything; what stands, stands.\n"
+             \x20 {program} doctor{flag}\n\
+             \x20 {}{program} reconcile{flag}\n\n\
+             Ctrl-C stops everything; what stands, stands.\n",
+            self.partners()
         );
         text
+    }
+
+    /// What a command must be told that asks the partners itself.
+    fn partners(&self) -> String {
+        self.stripe.as_ref().map_or_else(String::new, |base| {
+            format!("ZINC_URL={base}/v1 ZINC_TOKEN=sandbox-token STRIPE_URL={base}/v1 STRIPE_KEY=sk_test_sandbox ")
+        })
     }
 
     fn heading(&self) -> String {
