@@ -297,3 +297,19 @@ async fn what_happens_to_a_payment_after_the_purchase_is_shown_and_stops_nothing
         shop.verify().await;
     }
 }
+
+#[tokio::test]
+async fn a_capture_that_was_refused_keeps_no_other_one_waiting() {
+    let shop = strict().await;
+    let mut ids = [shop.reserving("1").await, shop.reserving("2").await];
+    ids.sort(); // as they are swept
+    let told = [shop.reserved(ids[0], 600_000).await, shop.reserved(ids[1], 600_000).await];
+    shop.told(&told).await;
+    for (number, id) in ids.into_iter().enumerate() {
+        let token = shop.claim(id, 60_000).await;
+        shop.accept(id, token, &format!("req-{number}")).await;
+    }
+    for planned in ["1", "1", "0"] {
+        assert_eq!(shop.text("select plan_captures('t', 1)").await, planned);
+    }
+}

@@ -162,6 +162,7 @@ mod tests {
                 let rest = breath(said, chance);
                 assert!(rest >= s(least) && rest <= s(least) * 3 / 2, "{said:?} {chance} {rest:?}");
             }
+            assert!(breath(said, 499) > breath(said, 0));
         }
     }
 }

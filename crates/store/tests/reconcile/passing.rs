@@ -263,3 +263,53 @@ async fn what_no_engine_reads_any_more_is_told_when_it_was_seen_twice() {
     let kinds: Vec<_> = open(&shop).await.into_iter().map(|one| one.kind).collect();
     assert_eq!(kinds, ["dispute_unknown", "refunded_sum_differs"]);
 }
+
+#[tokio::test]
+async fn window_c11_an_older_comparison_overwrites_nothing_that_a_newer_one_learnt() {
+    let shop = calm().await;
+    let mut listed = Books::of(&shop).await;
+    let stray = |amount: i64| {
+        let mut stray = seeds::stray("pi_stray", None);
+        stray["received_minor"] = json!(amount);
+        stray
+    };
+    listed.payments.push(stray(100));
+    let slow = reconcile::begin(&shop.app, None).await.unwrap().unwrap();
+    let older = listed.payments_as_sql(&slow.to_string());
+    *listed.payments.last_mut().unwrap() = stray(200);
+    listed.compare_at(&shop, &WHOLE, "21 minutes").await;
+    shop.app.query("test", &older, &[]).await.unwrap();
+    let told = "select data ->> 'received_minor' from differences where subject = 'pi_stray' and gone_at is null";
+    assert_eq!(shop.text(told).await, "200");
+
+    let newer = reconcile::begin(&shop.app, None).await.unwrap().unwrap();
+    let alerts =
+        "select count(*) from alerts where rule = 'books_not_compared' and closed_at is null";
+    reconcile::note(&shop.app, newer, &[], &["refunds"]).await.unwrap();
+    reconcile::note(&shop.app, slow, &["refunds"], &[]).await.unwrap();
+    assert_eq!(shop.text(alerts).await, "1", "what was whole before is not whole now");
+}
+
+#[tokio::test]
+async fn a_refund_is_overdue_an_hour_after_its_approval_and_not_after_its_request() {
+    let shop = calm().await;
+    shop.sql("update settings set value = '1000' where name = 'two_persons_above_minor'").await;
+    let order = shop.text("select id from orders where order_number = 'completed 0'").await;
+    let person = |name: &str| format!("{{\"actor\": \"{name}\"}}");
+    let ask = format!("select refund_order('{order}', null, 'came back', '{}')", person("ada"));
+    shop.sql(&ask).await;
+    let overdue = format!(
+        "select count(*) from differences where kind = 'move_overdue' and order_id = '{order}' and gone_at is null"
+    );
+    let good = Books::of(&shop).await;
+    good.compare_at(&shop, &WHOLE, "5 hours").await;
+    let approve = format!(
+        "select decide_move(id, 'approve', 1530, 'seen', '{}') ->> 'state' from money_moves where order_id = '{order}'",
+        person("bob")
+    );
+    assert_eq!(shop.text(&approve).await, "open");
+    for (shift, count) in [("5 hours 30 minutes", "0"), ("6 hours 10 minutes", "1")] {
+        good.compare_at(&shop, &WHOLE, shift).await;
+        assert_eq!(shop.text(&overdue).await, count, "{shift}");
+    }
+}
