@@ -39,6 +39,10 @@ up *arguments:
 bench *arguments:
     cargo run --release -- bench {{ arguments }}
 
+# The fault matrix with more seeds; counts and page in docs/ grow
+matrix *arguments:
+    cargo run --release -p orders-proof --bin matrix -- {{ arguments }}
+
 # Direction, tidiness and guarantees in one go
 house: (xtask "all")
 

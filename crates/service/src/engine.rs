@@ -224,6 +224,12 @@ impl Engine {
         }))
     }
 
+    /// Whether a call to the provider or a movement of money is under way, or its answer not recorded.
+    pub fn is_busy(&self) -> bool {
+        self.permits.available_permits() < self.options.in_flight_max.max(1)
+            || self.moving.available_permits() == 0
+    }
+
     /// A hint that something may be due; polling is the truth.
     pub fn wake(&self) {
         self.wake.notify_one();

@@ -1,6 +1,6 @@
 //! A restart with another account of the provider: what was sent is not sent there too. // A1, G21
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::zinc::Injected;
 use orders_sandbox::{Fault, World};

@@ -1,7 +1,7 @@
 //! Each misbehaviour of the provider by itself: the right end, a clean ledger, and proof that the
 //! misbehaviour happened. // F11–F15
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::zinc::Injected;
 use orders_sandbox::{Fault, Faults};

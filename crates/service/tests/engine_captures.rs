@@ -1,7 +1,7 @@
 //! Reserved money and unpaid orders: captured in time or released, never bought for, never lost. The
 //! fake Stripe's ledger is the judge. // C3, B10, G29
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::StripeFault;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //! them stops the shop. // B3, G17, G20, G43
 #![expect(clippy::expect_used, reason = "helpers of tests may fail by panic, like the tests")]
 
-mod world;
+use orders_proof::world;
 
 use orders_core::gate::{Open, Point};
 use orders_service::engine::STOP_LIMIT;

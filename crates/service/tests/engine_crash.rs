@@ -1,7 +1,7 @@
 //! A real worker dies at each crash point, twice, with several orders under way; another finishes, and
 //! the provider's ledger shows each order bought once. // C1–C21, F1
 
-mod world;
+use orders_proof::world;
 
 use orders_core::gate::Point;
 use orders_sandbox::Faults;

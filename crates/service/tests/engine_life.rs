@@ -1,6 +1,6 @@
 //! An engine's life: it refuses bad ground, works beside others, and stops in order. // G21, G43
 
-mod world;
+use orders_proof::world;
 
 use orders_core::lease::Times;
 use orders_sandbox::Faults;

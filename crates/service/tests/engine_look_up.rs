@@ -1,7 +1,7 @@
 //! What is searched for in the provider's list, and in which order. // G6
 #![expect(clippy::expect_used, reason = "helpers of tests may fail by panic, like the tests")]
 
-mod world;
+use orders_proof::world;
 
 use orders_core::gate::Open;
 use orders_sandbox::Faults;

@@ -1,7 +1,7 @@
 //! Messages of Stripe, from their delivery (or loss) to what becomes of their orders. // C4, C10, G24, G26
 #![expect(clippy::expect_used, reason = "helpers of tests may fail by panic, like the tests")]
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::StripeFaults;
 use orders_sandbox::stripe::{DisputeStatus, RefundStatus, StripeFault};

@@ -1,7 +1,7 @@
 //! Refunds: each is made once, whatever happens to its calls, its worker and its clicks. The fake
 //! Stripe's ledger is the judge. // C6, G28, G35
 
-mod world;
+use orders_proof::world;
 
 use orders_core::gate::{Gate, Point};
 use orders_sandbox::stripe::RefundStatus;

@@ -1,7 +1,7 @@
 //! A worker that is frozen with an unsent request in its hand, while the others settle the order and
 //! send the customer's money back. What is promised of it when it wakes is ruling 10. // G7, G16
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::zinc::Injected;
 use rustix::process::Signal;

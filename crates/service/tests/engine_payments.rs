@@ -1,7 +1,7 @@
 //! When Stripe refuses us, knows nothing, or says nothing at all: a person is told, reading rests, and
 //! no good payment waits for a bad one. // G2, C1
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::StripeFaults;
 use orders_sandbox::stripe::{Event, Fact};

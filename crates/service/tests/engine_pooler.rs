@@ -1,7 +1,7 @@
 //! Through PgBouncer in transaction mode: two statements of a session may meet two servers, and a lock
 //! of a session outlives its owner. // ruling 32, A9
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::Faults;
 use orders_service::engine::Stopped;

@@ -1,7 +1,7 @@
 //! Whose the answers to reads are, and who is told when they say nothing: no order is moved, ended or
 //! bought again by an answer that may be another's. // G6, G9, A8
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::zinc::Injected;
 use orders_sandbox::{Fault, Faults};

@@ -2,7 +2,7 @@
 //! the shop does. // G27, C11
 #![expect(clippy::expect_used, reason = "helpers of tests may fail by panic, like the tests")]
 
-mod world;
+use orders_proof::world;
 
 use jiff::SignedDuration;
 use orders_sandbox::Fault;

@@ -2,7 +2,7 @@
 //! be judged, a lease that is lost. // G13, B3, B5
 #![expect(clippy::expect_used, reason = "helpers of tests may fail by panic, like the tests")]
 
-mod world;
+use orders_proof::world;
 
 use orders_core::gate::Point;
 use orders_core::retry::Backoff;

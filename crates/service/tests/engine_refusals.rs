@@ -1,6 +1,6 @@
 //! What the provider refuses: each class of the contract to its one consequence. // Zinc v1, §12
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::zinc::Injected;
 use orders_sandbox::{Fault, Faults};

@@ -1,7 +1,7 @@
 //! What the provider says later, and what must never be seen meanwhile: an open transaction, a private
 //! word. // B9, G14, G36
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::zinc::Injected;
 use orders_sandbox::{Fault, Faults};

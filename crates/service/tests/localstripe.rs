@@ -6,7 +6,7 @@
 //! `localstripe/dialect.py` adds what today's objects have and its do not.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail by panic, like the tests")]
 
-mod world;
+use orders_proof::world;
 
 use orders_sandbox::zinc::Injected;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ async fn run(folder: &Path, program: &str, args: &[&str]) -> Result<(), String> 
 async fn installed() -> Result<TempDir, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/localstripe");
-    for file in ["requirements.txt", "dialect.py"] {
+    for file in ["requirements.txt", "alone.py", "dialect.py"] {
         std::fs::copy(source.join(file), folder.path().join(file))
             .map_err(|error| error.to_string())?;
     }
@@ -144,7 +144,7 @@ async fn the_whole_system_runs_once_against_a_stripe_that_we_did_not_write() {
     };
     let (theirs, dialect) = (free_port(), free_port());
     let port = theirs.to_string();
-    let args = ["-m", "localstripe", "--from-scratch", "--port", &port];
+    let args = ["alone.py", "--from-scratch", "--port", &port];
     let _localstripe = started(folder.path(), &args, theirs).await;
     let (upstream, port) = (format!("http://127.0.0.1:{theirs}"), dialect.to_string());
     let _dialect = started(folder.path(), &["dialect.py", &upstream, &port], dialect).await;

@@ -1,7 +1,7 @@
 //! Failure windows A: two purchases for one order. Each test is one rule of the catalogue.
 #![expect(clippy::expect_used, reason = "helpers of tests may fail by panic, like the tests")]
 
-mod world;
+use orders_proof::world;
 
 use futures_util::future::join_all;
 use orders_core::gate::{Gate, Open, Point};

@@ -1,6 +1,6 @@
 //! Failure windows B to D: lost orders, money apart from goods, evidence. Each test is one rule.
 
-mod world;
+use orders_proof::world;
 
 use orders_core::gate::{Gate, Point};
 use orders_sandbox::zinc::{Event, Injected};

@@ -21,6 +21,7 @@ const GATEWAY: &str = "orders-gateway";
 const SANDBOX: &str = "orders-sandbox";
 const EMBEDDED: &str = "orders-embedded";
 const SERVICE: &str = "atomic-orders";
+const PROOF: &str = "orders-proof";
 const XTASK: &str = "xtask";
 
 /// What one crate of the workspace may use of the others.
@@ -37,7 +38,12 @@ const PLACES: &[Place] = &[
     Place { name: GATEWAY, uses: &[CORE], tests_use: &[SANDBOX] },
     Place { name: SANDBOX, uses: &[CORE], tests_use: &[STORE, GATEWAY, EMBEDDED, SERVICE] },
     Place { name: EMBEDDED, uses: &[], tests_use: &[] },
-    Place { name: SERVICE, uses: &[CORE, STORE, GATEWAY, SANDBOX, EMBEDDED], tests_use: &[] },
+    Place { name: SERVICE, uses: &[CORE, STORE, GATEWAY, SANDBOX, EMBEDDED], tests_use: &[PROOF] },
+    Place {
+        name: PROOF,
+        uses: &[CORE, STORE, GATEWAY, SANDBOX, EMBEDDED, SERVICE],
+        tests_use: &[],
+    },
     Place { name: XTASK, uses: &[], tests_use: &[] },
 ];
 

@@ -1,7 +1,6 @@
 //! `up`: what it prints works as it stands, it stops in time, and the next one goes on.
 
-#[path = "../world/untested.rs"]
-mod untested;
+use orders_proof::world::untested;
 
 use crate::desk::{Said, number, program, run};
 use serde_json::Value;

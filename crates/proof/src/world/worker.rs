@@ -31,6 +31,10 @@ pub struct Setup {
     pub deaf: bool,
     /// Another store than the shop's.
     pub store: Option<Store>,
+    /// Another way to the partners than straight on.
+    pub partners: Option<String>,
+    /// Where the provider's account is, when the way there does not say it.
+    pub account_at: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -55,6 +59,8 @@ impl Default for Setup {
             token: "sandbox-token".into(),
             deaf: false,
             store: None,
+            partners: None,
+            account_at: None,
         }
     }
 }
@@ -70,6 +76,11 @@ impl Setup {
         let mut setup = Self::default();
         setup.options.same_account = true;
         setup
+    }
+
+    /// With an account that is the same whatever wire leads to it.
+    pub fn behind_wires() -> Self {
+        Self { account_at: Some("behind wires"), ..Self::default() }
     }
 
     /// With so many calls at once, and as many orders of a claim.
@@ -119,13 +130,21 @@ impl Worker {
 impl Shop {
     /// An engine that is ready and does not run.
     pub async fn prepared(&self, setup: Setup) -> Result<Arc<Engine>, CannotStart> {
+        let (parts, options) = self.parts(setup);
+        Engine::prepare(parts, options).await
+    }
+
+    /// What an engine is made of, and how it works.
+    pub fn parts(&self, setup: Setup) -> (Parts, Options) {
         let http = Client::new(Arc::clone(&setup.clock)).expect("TLS");
-        let base = Base::parse(&format!("{}/v1", self.partners.base_url())).expect("an address");
+        let partners = setup.partners.unwrap_or_else(|| self.partners.base_url());
+        let base = Base::parse(&format!("{partners}/v1")).expect("an address");
         let nowhere = Base::parse("http://127.0.0.1:1/v1").expect("an address");
         let zinc = if setup.deaf { nowhere } else { base.clone() };
         let mut config = zinc_v1::Config::new(zinc, Private::new(setup.token));
         config.retailers = vec![Retailer::Amazon];
         config.call_timeout = setup.options.times.call;
+        config.account_at = setup.account_at;
         let payments = stripe::Config {
             base,
             key: Private::new("sk_test_sandbox".to_owned()),
@@ -143,7 +162,7 @@ impl Shop {
             clock: setup.clock,
             chance: Chance::seeded(seed),
         };
-        Engine::prepare(parts, setup.options).await
+        (parts, setup.options)
     }
 
     /// A running engine.

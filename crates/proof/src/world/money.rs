@@ -180,6 +180,14 @@ impl Shop {
         self.hurry_moves_where("lease_token is null").await;
     }
 
+    /// The same, and for those whose call has long ended: whoever held them is gone.
+    pub async fn hurry_moves_of_the_late(&self) {
+        self.hurry_moves_where(
+            "(lease_token is null or call_deadline_at < {s}.clock_now() - interval '1 s')",
+        )
+        .await;
+    }
+
     async fn hurry_moves_where(&self, condition: &str) {
         let sql = format!(
             "set local session_replication_role = replica;

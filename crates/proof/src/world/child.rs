@@ -4,7 +4,7 @@ use super::{Shop, address};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -16,10 +16,19 @@ pub struct Process {
     folder: TempDir,
 }
 
+/// The program, beside the folder of the test that runs; cargo builds it with the service's tests.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("the program of this test");
+    let folder = test.parent().and_then(Path::parent).expect("cargo's folder");
+    let program = folder.join("atomic-orders");
+    assert!(program.exists(), "{} is missing: cargo build -p atomic-orders", program.display());
+    program
+}
+
 impl Shop {
     /// The command of a worker, before it starts.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_atomic-orders"));
+        let mut command = Command::new(program());
         let base = self.partners.base_url();
         command
             .arg("work")

@@ -1,11 +1,10 @@
 //! A shop to test the engine in: a fresh schema on a real PostgreSQL, the sandbox partners over real
 //! HTTP, engines in this process or as children of it. The provider's ledger is the judge.
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
+#![expect(
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "each test program uses another part of this, and a test that cannot go on must end"
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on must end"
 )]
 
 pub mod broken;
@@ -271,7 +270,7 @@ impl Shop {
     /// Ends the leases whose work is older than any call of these tests and its recording: nobody
     /// works under them any more, and their end would only be waited for.
     pub async fn end_leases_of_nobody(&self) {
-        self.end_leases_where("a.call_deadline_at < clock_timestamp() - interval '1 s'").await;
+        self.end_leases_where("a.call_deadline_at < {s}.clock_now() - interval '1 s'").await;
     }
 
     /// With a lease ends the due time of its order, at which recovery looks.
@@ -279,11 +278,11 @@ impl Shop {
         let sql = format!(
             "set local session_replication_role = replica;
              with ended as (
-               update {{s}}.orders as o set due_at = clock_timestamp() - interval '1 ms'
+               update {{s}}.orders as o set due_at = {{s}}.clock_now() - interval '1 ms'
                  from {{s}}.order_attempts as a
                 where a.order_id = o.id and a.lease_token is not null and o.status = 'submitting' and {condition}
                returning o.id)
-             update {{s}}.order_attempts as a set lease_expires_at = clock_timestamp() - interval '1 ms'
+             update {{s}}.order_attempts as a set lease_expires_at = {{s}}.clock_now() - interval '1 ms'
                from ended where a.order_id = ended.id and a.lease_token is not null"
         )
         .replace("{s}", self.app.schema());

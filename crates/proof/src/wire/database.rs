@@ -1,0 +1,373 @@
+//! A wire before the database: reads the messages of PostgreSQL's protocol and knows which statement
+//! they belong to, so that a fault can stand exactly before it, or between its commit and the answer.
+//!
+//! A statement here is what the client sends up to the next `Sync`, or one simple query; its answer ends
+//! with `ReadyForQuery`. The store sends each in one flight (ruling 32).
+
+use super::{Line, Stop};
+use orders_embedded::testing::shared_cluster;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::task::JoinHandle;
+
+/// The request to cancel a statement, instead of a protocol version.
+const CANCEL: u32 = 80_877_102;
+/// The request for TLS.
+const TLS: u32 = 80_877_103;
+/// No message of these tests is longer.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// Where in the life of a statement something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the statement reaches the server.
+    Asked,
+    /// Before the transaction that it stands in is committed; where it stands alone, before itself.
+    Committing,
+    /// When its transaction has taken effect and the answer is not delivered.
+    Committed,
+}
+
+/// What happens.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// It stands still until it is let go.
+    Hold(Arc<Stop>),
+    /// The connection breaks.
+    Cut,
+    /// It stands still, and then its connection breaks.
+    HoldAndCut(Arc<Stop>),
+    /// The server refuses it with this SQLSTATE.
+    Refuse(&'static str),
+    /// It takes so much longer.
+    Delay(Duration),
+}
+
+/// What happens to which statement.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// A text in the statement, such as the name of a function; empty fits all.
+    pub has: &'static str,
+    /// When.
+    pub moment: Moment,
+    /// What.
+    pub act: Act,
+    /// How often; after that the rule is over.
+    pub times: u32,
+}
+
+/// The wire.
+pub struct Wire {
+    port: u16,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    line: Line,
+    rules: Mutex<Vec<Rule>>,
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.shared.line.cut_all();
+    }
+}
+
+impl Wire {
+    /// Before the test cluster.
+    pub async fn start() -> Self {
+        let address = shared_cluster().connection_string("postgres", "postgres");
+        let word = |name: &str| {
+            let value = address.split(' ').find_map(|part| part.strip_prefix(&format!("{name}=")));
+            value.expect("a word of the address").trim_matches('\'').to_owned()
+        };
+        let socket = PathBuf::from(word("host")).join(format!(".s.PGSQL.{}", word("port")));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let shared = Arc::new(Shared { line: Line::default(), rules: Mutex::default() });
+        let of_all = Arc::clone(&shared);
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                if of_all.line.is_deaf() {
+                    continue;
+                }
+                let (socket, shared) = (socket.clone(), Arc::clone(&of_all));
+                tokio::spawn(async move {
+                    tokio::select! {
+                        // However it ends, both sides see it by the end of their connections.
+                        _ = connection(client, socket, &shared) => {}
+                        () = shared.line.cut() => {}
+                    }
+                });
+            }
+        });
+        Self { port, shared, task }
+    }
+
+    /// The address of a database through the wire.
+    pub fn address(&self, database: &str, role: &str) -> String {
+        format!("host=127.0.0.1 port={} user={role} dbname={database}", self.port)
+    }
+
+    /// Lets something happen to the next statements that fit.
+    pub fn add(&self, rule: Rule) {
+        self.shared.rules().push(rule);
+    }
+
+    /// Forgets what should happen.
+    pub fn clear(&self) {
+        self.shared.rules().clear();
+    }
+
+    /// Breaks every connection that stands.
+    pub fn cut(&self) {
+        self.shared.line.cut_all();
+    }
+
+    /// Lets nothing pass, or everything again.
+    pub fn freeze(&self, frozen: bool) {
+        self.shared.line.freeze(frozen);
+    }
+
+    /// Refuses new connections, or takes them again.
+    pub fn deafen(&self, deaf: bool) {
+        self.shared.line.set_deaf(deaf);
+    }
+}
+
+impl Shared {
+    fn rules(&self) -> std::sync::MutexGuard<'_, Vec<Rule>> {
+        self.rules.lock().expect("no holder panics")
+    }
+
+    /// What happens to a statement at this moment; counts it.
+    fn act(&self, moment: Moment, labels: &[String]) -> Option<Act> {
+        let mut rules = self.rules();
+        let fits = |rule: &Rule| {
+            rule.moment == moment && labels.iter().any(|label| label.contains(rule.has))
+        };
+        let at = rules.iter().position(fits)?;
+        let act = rules[at].act.clone();
+        rules[at].times -= 1;
+        if rules[at].times == 0 {
+            rules.remove(at);
+        }
+        Some(act)
+    }
+}
+
+/// What is known of a connection's transaction. Nobody asks again before he was answered.
+#[derive(Default)]
+struct Standing {
+    /// Whether a transaction is open.
+    open: bool,
+    /// The statements since it began.
+    texts: Vec<String>,
+}
+
+/// The connection broke, by the wire's will or by another's.
+struct Broken;
+
+impl From<std::io::Error> for Broken {
+    fn from(_: std::io::Error) -> Self {
+        Self
+    }
+}
+
+async fn connection(mut client: TcpStream, socket: PathBuf, shared: &Shared) -> Result<(), Broken> {
+    client.set_nodelay(true)?;
+    let mut server = UnixStream::connect(socket).await?;
+    let start = startup(&mut client).await?;
+    server.write_all(&start).await?;
+    if start.len() >= 8 && word(&start[4..8]) == CANCEL {
+        return Ok(());
+    }
+    let standing: Mutex<Standing> = Mutex::default();
+    let (mut client_reads, mut client_writes) = client.split();
+    let (mut server_reads, mut server_writes) = server.split();
+    let forth = async {
+        loop {
+            let (bytes, texts) = statement(&mut client_reads).await?;
+            shared.line.flows().await;
+            let bytes = ask(shared, &standing, bytes, &texts).await?;
+            server_writes.write_all(&bytes).await?;
+        }
+    };
+    let back = async {
+        let (mut answer, mut greeted, mut failed) = (Vec::new(), false, false);
+        loop {
+            let (kind, message) = message(&mut server_reads).await?;
+            answer.extend_from_slice(&message);
+            failed |= kind == b'E';
+            // The greeting ends with the first `ReadyForQuery` and answers nothing.
+            if kind == b'Z' && greeted {
+                answered(shared, &standing, message.last() != Some(&b'I'), failed).await?;
+                failed = false;
+            }
+            greeted |= kind == b'Z';
+            if kind == b'Z' || !greeted {
+                shared.line.flows().await;
+                client_writes.write_all(&answer).await?;
+                answer.clear();
+            }
+        }
+    };
+    tokio::select! {
+        ended = forth => ended,
+        ended = back => ended,
+    }
+}
+
+/// What happens to a statement before the server has it; gives what it is sent.
+async fn ask(
+    shared: &Shared,
+    standing: &Mutex<Standing>,
+    bytes: Vec<u8>,
+    texts: &[String],
+) -> Result<Vec<u8>, Broken> {
+    let (is_open, of_transaction) = {
+        let mut standing = standing.lock().expect("no holder panics");
+        standing.texts.extend_from_slice(texts);
+        (standing.open, standing.texts.clone())
+    };
+    let begins = texts.first().is_some_and(|text| text.starts_with("begin"));
+    let commits = texts.iter().any(|text| text == "commit");
+    let mut acts = VecDeque::new();
+    if !commits {
+        acts.extend(shared.act(Moment::Asked, texts));
+    }
+    if commits || !is_open && !begins {
+        acts.extend(shared.act(Moment::Committing, &of_transaction));
+    }
+    let mut bytes = bytes;
+    while let Some(act) = acts.pop_front() {
+        // What the test decides while it stands here happens to this statement.
+        let stood = matches!(act, Act::Hold(_));
+        if let Some(code) = happen(act).await? {
+            bytes = raising(code);
+        }
+        if stood {
+            acts.extend(shared.act(Moment::Asked, texts));
+        }
+    }
+    Ok(bytes)
+}
+
+/// What happens to a statement that the server has answered.
+async fn answered(
+    shared: &Shared,
+    standing: &Mutex<Standing>,
+    is_open: bool,
+    failed: bool,
+) -> Result<(), Broken> {
+    let texts = {
+        let mut standing = standing.lock().expect("no holder panics");
+        standing.open = is_open;
+        if is_open {
+            return Ok(());
+        }
+        std::mem::take(&mut standing.texts)
+    };
+    if failed || texts.iter().any(|text| text == "rollback") {
+        return Ok(());
+    }
+    if let Some(act) = shared.act(Moment::Committed, &texts) {
+        happen(act).await?;
+    }
+    Ok(())
+}
+
+/// Lets it happen; gives the SQLSTATE with which the statement is to be refused.
+async fn happen(act: Act) -> Result<Option<&'static str>, Broken> {
+    match act {
+        Act::Hold(stop) => stop.stand().await,
+        Act::HoldAndCut(stop) => {
+            stop.stand().await;
+            return Err(Broken);
+        }
+        Act::Cut => return Err(Broken),
+        Act::Refuse(code) => return Ok(Some(code)),
+        Act::Delay(by) => tokio::time::sleep(by).await,
+    }
+    Ok(None)
+}
+
+/// The first message of a client; one that asks for TLS is told that there is none.
+async fn startup(client: &mut TcpStream) -> Result<Vec<u8>, Broken> {
+    loop {
+        let mut head = [0; 4];
+        client.read_exact(&mut head).await?;
+        let rest =
+            (word(&head) as usize).checked_sub(4).filter(|rest| *rest < 10_000).ok_or(Broken)?;
+        let mut message = head.to_vec();
+        message.resize(4 + rest, 0);
+        client.read_exact(&mut message[4..]).await?;
+        if rest == 4 && word(&message[4..]) == TLS {
+            client.write_all(b"N").await?;
+            continue;
+        }
+        return Ok(message);
+    }
+}
+
+/// Everything up to the next `Sync` or one simple query, with the statements' texts in lower case.
+async fn statement(
+    client: &mut (impl AsyncRead + Unpin),
+) -> Result<(Vec<u8>, Vec<String>), Broken> {
+    let (mut bytes, mut texts) = (Vec::new(), Vec::new());
+    loop {
+        let (kind, message) = message(client).await?;
+        bytes.extend_from_slice(&message);
+        let text = |from: &[u8]| {
+            let end = from.iter().position(|byte| *byte == 0).unwrap_or(from.len());
+            String::from_utf8_lossy(&from[..end]).to_lowercase()
+        };
+        match kind {
+            b'Q' => {
+                texts.push(text(&message[5..]));
+                return Ok((bytes, texts));
+            }
+            b'P' => {
+                // After the name of the prepared statement, which is empty here.
+                let name = message[5..].iter().position(|byte| *byte == 0).ok_or(Broken)?;
+                texts.push(text(&message[5 + name + 1..]));
+            }
+            b'S' | b'X' | b'p' => return Ok((bytes, texts)),
+            _ => {}
+        }
+    }
+}
+
+/// One message with its kind.
+async fn message(from: &mut (impl AsyncRead + Unpin)) -> Result<(u8, Vec<u8>), Broken> {
+    let mut head = [0; 5];
+    from.read_exact(&mut head).await?;
+    let rest = (word(&head[1..]) as usize).checked_sub(4).ok_or(Broken)?;
+    if rest > MESSAGE_BYTES_MAX {
+        return Err(Broken);
+    }
+    let mut message = head.to_vec();
+    message.resize(5 + rest, 0);
+    from.read_exact(&mut message[5..]).await?;
+    Ok((head[0], message))
+}
+
+fn word(bytes: &[u8]) -> u32 {
+    bytes.iter().take(4).fold(0, |word, byte| word << 8 | u32::from(*byte))
+}
+
+/// A statement that the server refuses with this SQLSTATE, in whatever transaction stands.
+fn raising(code: &str) -> Vec<u8> {
+    let sql = format!("do $$begin raise exception 'on purpose' using errcode = '{code}'; end$$\0");
+    let length = u32::try_from(4 + sql.len()).unwrap_or(u32::MAX);
+    let mut bytes = vec![b'Q'];
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(sql.as_bytes());
+    bytes
+}

@@ -1,0 +1,21 @@
+//! The fault matrix in the test command: every cell that can be run, once, with the oracle's word.
+
+use orders_proof::matrix::batch::run_all;
+use orders_proof::matrix::cell::is_runnable;
+use orders_proof::matrix::{Fault, Spot};
+
+/// How many cells are run side by side; they wait more than they work.
+const LANES: usize = 6;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_at_every_point_that_can_be_run_buys_and_returns_once_and_ends() {
+    let seed = 1;
+    let cells = Spot::all().flat_map(|spot| Fault::all().map(move |fault| (spot, fault, seed)));
+    let cells: Vec<_> = cells.filter(|(spot, fault, _)| is_runnable(*spot, *fault)).collect();
+    let count = cells.len();
+    let ran = run_all(cells, LANES, |_| ()).await;
+    assert_eq!(ran.len(), count);
+    assert!(count >= 178, "only {count} cells were run");
+    let failed: Vec<_> = ran.iter().filter(|one| one.failed.is_some()).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
