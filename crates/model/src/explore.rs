@@ -9,7 +9,7 @@
 //!   circles, as ours do; here the graph is built whole and searched backwards from where it rests.
 
 use crate::world::{Cause, StateOf, World};
-use stateright::{Checker, HasDiscoveries, Model};
+use stateright::{Checker, HasDiscoveries};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};

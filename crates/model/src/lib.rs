@@ -11,5 +11,6 @@
 
 pub mod explore;
 pub mod guard;
+pub mod money;
 pub mod purchase;
 pub mod world;
