@@ -9,6 +9,7 @@
 //! What a model cannot say: that SQL does what it is said to do here. The tests of `store` and of
 //! `service` are there for that. See docs/adr/0011-a-model-that-shares-the-decisions.md.
 
+pub mod catalogue;
 pub mod explore;
 pub mod guard;
 pub mod money;

@@ -179,7 +179,6 @@ impl World for Movements {
         match act {
             Act::GivesUp { .. }
             | Act::Dies { .. }
-            | Act::NotSent { .. }
             | Act::Stripe { heard: Some(false), .. }
             | Act::BankReturns { .. }
             | Act::Asked { .. }

@@ -58,6 +58,8 @@ pub struct Purchases {
     pub wallet: u8,
     /// Whether both orders are told to be paid by one PaymentIntent, which names the first.
     pub one_payment: bool,
+    /// Whether people decide about reviews.
+    pub people_decide: bool,
     /// What may go wrong.
     pub budget: Budget,
     /// Refusals that the provider stores under the key.

@@ -291,7 +291,7 @@ impl Purchases {
             Money::JustUndone => {
                 turn(Act::FactsAge { order: number }, Money::Undone, order.hold, 0);
             }
-            Money::Undone => {
+            Money::Undone | Money::KnownUndone => {
                 let holds = order.hold == Hold::None && !bought && !order.status.is_end();
                 let hold = if holds { Hold::Payment } else { order.hold };
                 turn(Act::PaymentRead { order: number }, Money::KnownUndone, hold, 0);

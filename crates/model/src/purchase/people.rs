@@ -18,9 +18,16 @@ impl Purchases {
                 self.cancel(s, number, order, add);
                 Self::hold(s, number, order, add);
             }
-            self.resolve(s, number, order, add);
+            if self.people_decide {
+                self.resolve(s, number, order, add);
+            }
             if matches!(order.hold, Hold::Operator | Hold::Funds | Hold::Wish) {
-                let after = Order { hold: Hold::None, ..order };
+                // What a person's hold has hidden of the payment holds the order next; what a wish to
+                // cancel has hidden shows at the next reading.
+                let undone = order.money == Money::KnownUndone && order.hold != Hold::Wish;
+                let open = matches!(order.status, Status::Pending | Status::Submitting);
+                let hold = if undone && open { Hold::Payment } else { Hold::None };
+                let after = Order { hold, ..order };
                 let mut next = *s;
                 next.wallet += u8::from(order.hold == Hold::Funds);
                 next.store(number, after);
