@@ -157,12 +157,8 @@ pub const SCENARIOS: &[Scenario] = {
         ),
         purchases(
             "one order, three workers",
-            Purchases {
-                workers: 3,
-                budget: Quiet { losses: 1, refusals: 1, ..quiet() },
-                ..ONE
-            },
-            100_000,
+            Purchases { workers: 3, budget: Quiet { losses: 1, ..quiet() }, ..ONE },
+            20_000,
         ),
         purchases(
             "one order and people",
@@ -171,19 +167,19 @@ pub const SCENARIOS: &[Scenario] = {
         ),
         purchases(
             "one order whose key dies",
-            Purchases { budget: Quiet { losses: 1, deaths: 1, refusals: 1, ..quiet() }, ..ONE },
-            100_000,
+            Purchases { budget: Quiet { losses: 1, deaths: 1, ..quiet() }, ..ONE },
+            10_000,
         ),
         purchases(
             "one order of an account that is refused",
             Purchases {
                 calls_max: 3,
-                budget: Quiet { refusals: 2, losses: 1, ..quiet() },
+                budget: Quiet { refusals: 2, ..quiet() },
                 stored_words: &[Said::Account],
                 at_the_door: &[Said::Account],
                 ..ONE
             },
-            100_000,
+            20_000,
         ),
         purchases(
             "one order whose payment is undone",
@@ -206,8 +202,8 @@ pub const SCENARIOS: &[Scenario] = {
         ),
         purchases(
             "two orders that share a balance",
-            Purchases { wallet: 1, budget: Quiet { losses: 1, ..quiet() }, ..two },
-            50_000,
+            Purchases { wallet: 1, calls_max: 1, budget: quiet(), ..two },
+            5_000,
         ),
         purchases(
             "two orders that are told one payment",
@@ -216,10 +212,7 @@ pub const SCENARIOS: &[Scenario] = {
         ),
         movements(
             "a refund in part",
-            Movements {
-                budget: Calm { crashes: 1, losses: 1, errors: 1, deaths: 1, ..calm() },
-                ..REFUND
-            },
+            Movements { budget: Calm { losses: 1, errors: 1, deaths: 1, ..calm() }, ..REFUND },
             10_000,
         ),
         movements(
@@ -229,19 +222,81 @@ pub const SCENARIOS: &[Scenario] = {
         ),
         movements(
             "a refund that is restored",
-            Movements {
-                budget: Calm { losses: 1, restores: 1, deaths: 1, ..calm() },
-                ..REFUND
-            },
+            Movements { budget: Calm { losses: 1, restores: 1, deaths: 1, ..calm() }, ..REFUND },
             5_000,
         ),
         movements(
             "a capture while its order ends",
-            Movements {
-                budget: Calm { losses: 1, ends: 1, ..calm() },
-                ..CAPTURE
-            },
-            10_000,
+            Movements { workers: 1, budget: Calm { losses: 1, ends: 1, ..calm() }, ..CAPTURE },
+            1_000,
+        ),
+    ]
+};
+
+/// What `just model` explores beside them, and how many states it generates of each at most.
+pub const DEEP: &[(Scenario, usize)] = {
+    use money::state::Budget as Calm;
+    use purchase::state::Budget as Quiet;
+    let bad = Quiet { crashes: 1, losses: 1, refusals: 1, ..quiet() };
+    &[
+        (
+            purchases(
+                "one order, two workers, people, and keys that die",
+                Purchases { budget: Quiet { people: 1, deaths: 1, ..bad }, ..ONE },
+                5_000_000,
+            ),
+            60_000_000,
+        ),
+        (
+            purchases(
+                "one order, three workers, and more of everything",
+                Purchases {
+                    workers: 3,
+                    calls_max: 3,
+                    at_the_door: &[Said::Unclear, Said::Account],
+                    stored_words: &[Said::Later, Said::Never, Said::Account],
+                    budget: Quiet { losses: 2, people: 1, ..bad },
+                    ..ONE
+                },
+                3_000_000,
+            ),
+            20_000_000,
+        ),
+        (
+            purchases(
+                "two orders that share a balance, and lose answers",
+                Purchases { orders: 2, generations_max: 1, wallet: 1, budget: bad, ..ONE },
+                3_000_000,
+            ),
+            15_000_000,
+        ),
+        (
+            movements(
+                "a refund with everything",
+                Movements {
+                    budget: Calm {
+                        crashes: 1,
+                        losses: 1,
+                        errors: 1,
+                        returns: 1,
+                        asked: 1,
+                        deaths: 1,
+                        restores: 1,
+                        ends: 0,
+                    },
+                    ..REFUND
+                },
+                2_000_000,
+            ),
+            12_000_000,
+        ),
+        (
+            movements(
+                "a capture while its order ends, two workers",
+                Movements { budget: Calm { losses: 1, errors: 1, ends: 1, ..calm() }, ..CAPTURE },
+                1_000_000,
+            ),
+            8_000_000,
         ),
     ]
 };

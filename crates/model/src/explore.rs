@@ -50,7 +50,7 @@ where
     let checker = bounded.spawn_bfs();
     while !checker.is_done() {
         watch(checker.unique_state_count());
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::park_timeout(Duration::from_millis(20));
     }
     let broken: Vec<_> = checker.discoveries().into_keys().collect();
     let complete = states_max.is_none_or(|most| checker.state_count() < most) && broken.is_empty();

@@ -13,5 +13,6 @@ pub mod catalogue;
 pub mod explore;
 pub mod guard;
 pub mod money;
+pub mod page;
 pub mod purchase;
 pub mod world;

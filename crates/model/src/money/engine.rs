@@ -215,8 +215,8 @@ impl Movements {
             && s.ended
         {
             let kind = if s.book.received > 0 { Kind::Refund } else { Kind::Cancel };
-            let owed = kind == Kind::Cancel && s.book.reserved > 0
-                || kind == Kind::Refund && left > 0;
+            let owed =
+                kind == Kind::Cancel && s.book.reserved > 0 || kind == Kind::Refund && left > 0;
             if owed && !planned(kind) {
                 let mut next = *s;
                 next.rows[free] = Some(self.intended(kind, free));

@@ -87,7 +87,13 @@ impl Movements {
         arrived.flights[slot] = None;
         if let Some(told) = s.book.memory[number][key] {
             let again = if told == Told::ServerError { Told::StoredError } else { told };
-            return answers(arrived, flight, again, "gives the answer that the key has stored", add);
+            return answers(
+                arrived,
+                flight,
+                again,
+                "gives the answer that the key has stored",
+                add,
+            );
         }
         let mut keep = |mut next: State, told: Told, effect: &'static str| {
             next.book.memory[number][key] = Some(told);
@@ -106,7 +112,11 @@ impl Movements {
         if s.budget.errors > 0 {
             let mut odd = done;
             odd.budget.errors -= 1;
-            keep(odd, Told::ServerError, "does it, answers with an error of its own, and stores that");
+            keep(
+                odd,
+                Told::ServerError,
+                "does it, answers with an error of its own, and stores that",
+            );
         }
     }
 
@@ -147,9 +157,7 @@ impl Movements {
     fn time(&self, s: &State, number: usize, row: Row, add: &mut impl FnMut(Act, State)) {
         let named = u8::try_from(number).unwrap_or(0);
         let flies = |key: u8| {
-            s.flights.iter().flatten().any(|flight| {
-                flight.number == named && flight.key == key
-            })
+            s.flights.iter().flatten().any(|flight| flight.number == named && flight.key == key)
         };
         let any = (0..3).any(flies);
         let mut change = |act: Act, change: &dyn Fn(&mut State, &mut Row)| {

@@ -8,7 +8,8 @@ use orders_core::money_move::Kind;
 pub(super) fn sentence(act: Act) -> String {
     match act {
         Act::Looks { worker, number, after, renew } => {
-            let who = format!("Worker {} leases movement {} and reads Stripe", worker + 1, number + 1);
+            let who =
+                format!("Worker {} leases movement {} and reads Stripe", worker + 1, number + 1);
             match after {
                 Some(after) => format!("{who}: it is {}.", after.name()),
                 None if renew => format!("{who}: it is to be sent under a new key."),
@@ -42,7 +43,11 @@ pub(super) fn sentence(act: Act) -> String {
             worker + 1,
             number + 1,
             word(told),
-            if stale { "it is too late and changes nothing".to_owned() } else { format!("it is {}", after.name()) }
+            if stale {
+                "it is too late and changes nothing".to_owned()
+            } else {
+                format!("it is {}", after.name())
+            }
         ),
         Act::Stripe { number, key, effect, heard } => format!(
             "Stripe {effect}, for key {} of movement {}; {}.",

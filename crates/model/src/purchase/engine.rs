@@ -71,8 +71,7 @@ impl Purchases {
         let has = |guard| self.without.has(guard);
         let known = matches!(order.money, Money::Good | Money::JustUndone);
         let free = order.attempt.is_none_or(|a| {
-            a.outcome != AttemptOutcome::Refused
-                && (!a.leased || !has(Guard::ClaimRespectsLease))
+            a.outcome != AttemptOutcome::Refused && (!a.leased || !has(Guard::ClaimRespectsLease))
         });
         if !matches!(order.status, Status::Pending | Status::Submitting)
             || order.hold != Hold::None && has(Guard::HoldStopsSends)
@@ -358,9 +357,10 @@ impl Purchases {
         if !matches!(order.status, Status::SubmittedToZinc | Status::Processing) {
             return;
         }
-        let seen = order.request.checked_sub(1).map_or(Pur::None, |n| {
-            s.books[usize::from(number)].purchases[usize::from(n)]
-        });
+        let seen = order
+            .request
+            .checked_sub(1)
+            .map_or(Pur::None, |n| s.books[usize::from(number)].purchases[usize::from(n)]);
         if matches!(seen, Pur::None | Pur::Queued)
             || seen == Pur::Placed && order.status == Status::Processing
         {

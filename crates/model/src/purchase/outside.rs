@@ -6,9 +6,7 @@
 //! while after we have called it dead. Two bounds are assumed and can be switched off: a call has ended
 //! when the processing bound has passed, and a key is remembered until it is dead.
 
-use super::state::{
-    Flight, Hold, Memory, Money, Order, Phase, Pur, Said, State, Ticket, Worker,
-};
+use super::state::{Flight, Hold, Memory, Money, Order, Phase, Pur, Said, State, Ticket, Worker};
 use super::{Act, Purchases};
 use crate::guard::Guard;
 use orders_core::state::Status;

@@ -155,12 +155,15 @@ impl Purchases {
         // What Stripe has returned stays returned, and what we know of it is old.
         let returned = now.refund == Refund::Made;
         let keys = if self.without.has(Guard::DerivedKeys) { backup.keys } else { now.keys };
-        next.store(0, Order {
-            refund: if returned { Refund::Made } else { backup.refund },
-            money: if returned { Money::Undone } else { now.money },
-            keys,
-            ..backup
-        });
+        next.store(
+            0,
+            Order {
+                refund: if returned { Refund::Made } else { backup.refund },
+                money: if returned { Money::Undone } else { now.money },
+                keys,
+                ..backup
+            },
+        );
         next.backup = None;
         add(Act::Restored, next);
     }

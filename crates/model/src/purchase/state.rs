@@ -334,7 +334,9 @@ impl State {
     pub fn unfence(&mut self, number: u8) {
         for worker in self.workers.iter_mut().flatten() {
             match worker {
-                Worker::Unsent(ticket, _) | Worker::Waiting(ticket) | Worker::Answered(ticket, _)
+                Worker::Unsent(ticket, _)
+                | Worker::Waiting(ticket)
+                | Worker::Answered(ticket, _)
                     if ticket.order == number =>
                 {
                     ticket.fenced = false;

@@ -53,7 +53,8 @@ fn sentence(act: Act, tokens: &mut u32) -> String {
         Act::Dies { worker: by } => format!("{} dies.", worker(by)),
         Act::Record { worker: by, order: of, said, stale } => {
             let word = said_word(said);
-            let how = if stale { "; the token is not the current one, so nothing changes" } else { "" };
+            let how =
+                if stale { "; the token is not the current one, so nothing changes" } else { "" };
             format!("{} records for {}: {word}{how}.", worker(by), order(of))
         }
         Act::Person { order: of, deed } => {
@@ -106,19 +107,19 @@ fn course(act: Act) -> String {
         Act::MoneyReturned { order: of } => {
             format!("Stripe returns the money of {}.", order(of))
         }
-        Act::EndedRead { order: of } => format!(
-            "The payment of {} is read again, and a refund is intended.",
-            order(of)
-        ),
+        Act::EndedRead { order: of } => {
+            format!("The payment of {} is read again, and a refund is intended.", order(of))
+        }
         Act::Becomes { order: of, now } => {
             format!("At the provider {} {}.", order(of), became(now))
         }
         Act::LeaseEnds { order: of } => format!("The lease of {} ends.", order(of)),
-        Act::BoundPasses { order: of } => format!(
-            "Deadline and processing bound of the last call for {} have passed.",
-            order(of)
-        ),
-        Act::KeyDies { order: of } => format!("The key of {} is 23 hours old: it is dead.", order(of)),
+        Act::BoundPasses { order: of } => {
+            format!("Deadline and processing bound of the last call for {} have passed.", order(of))
+        }
+        Act::KeyDies { order: of } => {
+            format!("The key of {} is 23 hours old: it is dead.", order(of))
+        }
         Act::Forgets { order: of, key } => {
             format!("The provider forgets key {} of {}.", key + 1, order(of))
         }
@@ -126,7 +127,9 @@ fn course(act: Act) -> String {
         Act::FactsAge { order: of } => {
             format!("More than a minute passes since the payment of {} was read.", order(of))
         }
-        Act::PaymentRead { order: of } => format!("The payment of {} is read at Stripe.", order(of)),
+        Act::PaymentRead { order: of } => {
+            format!("The payment of {} is read at Stripe.", order(of))
+        }
         Act::PaymentNamed { order: of } => {
             format!("The shop names the PaymentIntent for {}.", order(of))
         }
