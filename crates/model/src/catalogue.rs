@@ -258,17 +258,17 @@ pub const DEEP: &[(Scenario, usize)] = {
                     budget: Quiet { losses: 2, people: 1, ..bad },
                     ..ONE
                 },
-                3_000_000,
+                1_500_000,
             ),
-            20_000_000,
+            8_000_000,
         ),
         (
             purchases(
                 "two orders that share a balance, and lose answers",
                 Purchases { orders: 2, generations_max: 1, wallet: 1, budget: bad, ..ONE },
-                3_000_000,
+                1_000_000,
             ),
-            15_000_000,
+            6_000_000,
         ),
         (
             movements(
@@ -286,17 +286,17 @@ pub const DEEP: &[(Scenario, usize)] = {
                     },
                     ..REFUND
                 },
-                2_000_000,
+                1_000_000,
             ),
-            12_000_000,
+            6_000_000,
         ),
         (
             movements(
                 "a capture while its order ends, two workers",
                 Movements { budget: Calm { losses: 1, errors: 1, ends: 1, ..calm() }, ..CAPTURE },
-                1_000_000,
+                500_000,
             ),
-            8_000_000,
+            4_000_000,
         ),
     ]
 };

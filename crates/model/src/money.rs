@@ -85,7 +85,6 @@ impl Movements {
             leased: false,
             known: false,
             code: Code::Other,
-            shown: false,
         }
     }
 
@@ -170,7 +169,9 @@ impl World for Movements {
 
     fn rests(&self, s: &State) -> bool {
         let over = s.rows.iter().flatten().all(|row| row.state.is_end());
-        let shown = s.rows.iter().flatten().any(|row| row.shown);
+        // `record_move` shows these to a person.
+        let told = |row: &Row| matches!(row.state, Stage::Refused | Stage::Failed);
+        let shown = s.rows.iter().flatten().any(told);
         let clear = s.book.reserved == 0 && s.book.received == self.returned(s);
         over && (self.kind != Kind::Capture || !s.ended || clear || shown)
     }

@@ -2,8 +2,8 @@
 //!
 //! Promise: `core <- store`, `core <- gateway`, all three `<- service`; the sandbox knows `core`
 //! and the wire; the embedded server knows nobody; the model knows `core`, and nobody knows the
-//! model. The driver of the database is named in one
-//! crate, the HTTP client in two (the real one and the pretended world), the router in one.
+//! model. The driver of the database is named in one crate, the HTTP client in two (the real one
+//! and the pretended world), the router and the model checker in one.
 //!
 //! Relies on `cargo metadata` for what the manifests say. Build dependencies count like ordinary
 //! ones; dev-dependencies are looser, because a test may look at what a program may not.

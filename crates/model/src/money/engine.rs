@@ -71,7 +71,7 @@ impl Movements {
         };
         if !self.without.has(Guard::LookedUp) {
             if self.kind == Kind::Capture {
-                seen.status = "requires_capture".to_owned();
+                "requires_capture".clone_into(&mut seen.status);
                 seen.capturable_minor = i64::from(self.money);
             }
             return seen;
@@ -229,7 +229,7 @@ impl Movements {
                 && s.book.refunds[number].contains(&Refunded::Returned)
                 && !s.book.refunds[number].iter().any(|refund| refund.lives())
             {
-                (row.state, row.shown) = (Stage::Failed, true);
+                row.state = Stage::Failed;
                 let mut next = *s;
                 next.rows[number] = Some(row);
                 add(Act::ReturnIsRead { number: u8::try_from(number).unwrap_or(0) }, next);
@@ -243,7 +243,6 @@ fn apply(row: &mut Row, record: &Record) {
     row.state = record.state;
     row.known |= record.stripe_id.is_some();
     row.code = Code::of(record.code.as_deref());
-    row.shown |= matches!(record.state, Stage::Refused | Stage::Failed);
 }
 
 fn answer(told: Told, ticket: &Ticket) -> Answer {

@@ -73,8 +73,6 @@ pub struct Row {
     pub known: bool,
     /// The code of its last call.
     pub code: Code,
-    /// Whether a person is shown that it did not work, or that nobody knows.
-    pub shown: bool,
 }
 
 /// What a worker has of a movement.

@@ -263,7 +263,7 @@ impl Purchases {
         if unsent {
             (attempt.calls, attempt.phase, attempt.key_dead) = (0, Phase::Over, false);
         }
-        order.attempt = (!settled && !(wished && unsent)).then_some(attempt);
+        order.attempt = (!(settled || wished && unsent)).then_some(attempt);
         if order.hold == Hold::None && setback.hold_reason.is_some() {
             order.hold = Hold::Funds;
         }

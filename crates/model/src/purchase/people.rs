@@ -106,31 +106,28 @@ impl Purchases {
         if order.status != Status::NeedsReview {
             return;
         }
-        match order.attempt {
-            Some(attempt) => {
-                let over = attempt.phase == Phase::Over || !self.without.has(Guard::PersonWaits);
-                if !lives && over {
-                    decide(Deed::SaysNothingWasBought, &|o| {
-                        (o.attempt, o.request) = (None, 0);
-                        if o.hold == Hold::Wish {
-                            o.go(Status::Cancelled);
-                        }
-                    });
-                }
-                if order.request != 0 && order.hold != Hold::Wish {
-                    decide(Deed::WatchesOn, &|o| o.go(Status::SubmittedToZinc));
-                }
+        if let Some(attempt) = order.attempt {
+            let over = attempt.phase == Phase::Over || !self.without.has(Guard::PersonWaits);
+            if !lives && over {
+                decide(Deed::SaysNothingWasBought, &|o| {
+                    (o.attempt, o.request) = (None, 0);
+                    if o.hold == Hold::Wish {
+                        o.go(Status::Cancelled);
+                    }
+                });
             }
-            None => {
-                if order.hold != Hold::Wish
-                    && order.generation < self.generations_max
-                    && order.money == Money::Good
-                {
-                    decide(Deed::BuysAgain, &|o| o.go(Status::Pending));
-                }
-                decide(Deed::GivesUp, &|o| o.go(Status::Failed));
+            if order.request != 0 && order.hold != Hold::Wish {
+                decide(Deed::WatchesOn, &|o| o.go(Status::SubmittedToZinc));
             }
+            return;
         }
+        if order.hold != Hold::Wish
+            && order.generation < self.generations_max
+            && order.money == Money::Good
+        {
+            decide(Deed::BuysAgain, &|o| o.go(Status::Pending));
+        }
+        decide(Deed::GivesUp, &|o| o.go(Status::Failed));
     }
 
     /// A backup of the first order is taken, and later put back; all engines are stopped for it, and it
