@@ -168,7 +168,14 @@ impl World for Movements {
     }
 
     fn rests(&self, s: &State) -> bool {
-        let over = s.rows.iter().flatten().all(|row| row.state.is_end());
+        // A refund whose key gives a stored error waits for the death of that key. The scenario grants so
+        // many deaths, and time grants as many as are needed; so does it grant keys.
+        let waits = |row: &Row| {
+            let stored = row.code == Code::StoredError && !row.key_dead;
+            let keyless = usize::from(row.keys) >= KEYS && row.key_dead;
+            row.kind == Kind::Refund && (stored && s.budget.deaths == 0 || keyless)
+        };
+        let over = s.rows.iter().flatten().all(|row| row.state.is_end() || waits(row));
         // `record_move` shows these to a person.
         let told = |row: &Row| matches!(row.state, Stage::Refused | Stage::Failed);
         let shown = s.rows.iter().flatten().any(told);

@@ -407,7 +407,7 @@ pub const TWINS: &[Twin] = {
             "Stripe captures a PaymentIntent as often as it is asked (an assumption)",
             &[G::StripeCapturesOnce],
             capture(Calm { losses: 1, deaths: 1, errors: 1, ..calm() }),
-            Breaks(ONE_CAPTURE, 0),
+            Breaks(ONE_CAPTURE, 11),
         ),
     ]
 };
