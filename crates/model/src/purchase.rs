@@ -2,7 +2,7 @@
 //!
 //! Promise: the decisions are `orders_core`'s own; what stands here is what SQL does around them and
 //! what the outside does to them. The laws look at the provider's books and at Stripe's, not at our
-//! rows, but for the three that are about our rows.
+//! rows, but for the four that are about our rows.
 //!
 //! Left out, because it costs time and decides nothing: the account's pauses, back-off, batches.
 //! A movement of money is one act here; the model [`crate::money`] looks into it.

@@ -5,7 +5,9 @@ use orders_model::catalogue::SCENARIOS;
 
 /// Explores a scenario whole, twice: with `stateright` for the laws, and backwards for a way out.
 fn explore(name: &str) {
-    let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name).unwrap();
+    let Some(scenario) = SCENARIOS.iter().find(|scenario| scenario.name == name) else {
+        panic!("no scenario is called {name}")
+    };
     let explored = scenario.world.prove(2, None, &|_| {});
     assert_eq!(explored.broken, [] as [&str; 0], "{:#?}", scenario.world.shortest(None));
     assert!(explored.complete && explored.depth > 10, "{explored:?}");

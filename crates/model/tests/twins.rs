@@ -8,7 +8,9 @@ use orders_model::page::{Tried, told};
 const PAGE: &str = include_str!("../../../docs/MODEL.md");
 
 fn try_out(name: &str) {
-    let twin = *TWINS.iter().find(|twin| twin.name == name).unwrap();
+    let Some(&twin) = TWINS.iter().find(|twin| twin.name == name) else {
+        panic!("no twin is called {name}")
+    };
     let tried = Tried::of(twin);
     let story = told(&tried.history);
     assert_eq!(tried.objection, None, "\n{story}");
