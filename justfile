@@ -35,6 +35,10 @@ demo *arguments:
 up *arguments:
     cargo run --release -- up {{ arguments }}
 
+# Explore the model of the protocol deeply, and write what was found: at least ten million states
+model *arguments:
+    cargo run --release --locked -p orders-model -- --date "$(date -I)" {{ arguments }}
+
 # Measure
 bench *arguments:
     cargo run --release -- bench {{ arguments }}

@@ -144,6 +144,7 @@ async fn window_c6_a_refund_whose_key_gives_a_stored_error_waits_for_the_end_of_
     let worker = shop.worker(Setup::default()).await;
     shop.until("select code = 'stored_error' and lease_token is null from {s}.money_moves").await;
     let sent = shop.posts("/refunds");
+    assert_eq!(shop.alerts(orders[0].0).await, ["move_unknown"], "a customer waits for a day");
     for hour in [1, 12, 22] {
         timed.later(hour * HOUR).await;
         shop.hurry_moves().await;
@@ -156,6 +157,7 @@ async fn window_c6_a_refund_whose_key_gives_a_stored_error_waits_for_the_end_of_
     worker.stop().await;
     shop.refunded_once(&intents(&orders)).await;
     assert_eq!(shop.text("select key_number from {s}.money_moves").await, "2");
+    assert_eq!(shop.alerts(orders[0].0).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,9 +54,12 @@ begin
         when move.kind = 'capture' and ordered.status <> 'pending' then 'The goods are bought, and their money could not be captured. Ask the customer for another payment, or the provider to cancel.'
         when move.kind = 'capture' then 'The reserved money could not be captured. Nothing is bought; cancel the order, or name another payment.'
         else 'The PaymentIntent could not be cancelled. See at Stripe whether it can still be paid.' end);
-  elsif new_state = 'unknown' and move.calls >= 5 then
+  elsif new_state = 'unknown' and (move.calls >= 5 or new_code = 'stored_error') then
     perform :"schema".open_finding(ordered.id, 'move_unknown', move.id::text, jsonb_build_object('move_id', move.id, 'code', left(new_code, 100)),
-      'engine/' || worker_param, at, 'Stripe does not say whether this movement of money was made. It is asked again by itself; see its status page.');
+      'engine/' || worker_param, at, case
+        -- The key keeps its error, and another one waits for its end. ADR 9
+        when new_code = 'stored_error' and move.kind = 'refund' then 'Stripe keeps an error for this refund. It goes on by itself when its key has ended, within a day; see at Stripe whether the customer has the money already.'
+        else 'Stripe does not say whether this movement of money was made. It is asked again by itself; see its status page.' end);
   end if;
   return 'recorded';
 end $$;

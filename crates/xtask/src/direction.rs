@@ -1,8 +1,9 @@
 //! Who may depend on whom, and which crate may name which library.
 //!
 //! Promise: `core <- store`, `core <- gateway`, all three `<- service`; the sandbox knows `core`
-//! and the wire; the embedded server knows nobody. The driver of the database is named in one
-//! crate, the HTTP client in two (the real one and the pretended world), the router in one.
+//! and the wire; the embedded server knows nobody; the model knows `core`, and nobody knows the
+//! model. The driver of the database is named in one crate, the HTTP client in two (the real one
+//! and the pretended world), the router and the model checker in one.
 //!
 //! Relies on `cargo metadata` for what the manifests say. Build dependencies count like ordinary
 //! ones; dev-dependencies are looser, because a test may look at what a program may not.
@@ -20,6 +21,7 @@ const STORE: &str = "orders-store";
 const GATEWAY: &str = "orders-gateway";
 const SANDBOX: &str = "orders-sandbox";
 const EMBEDDED: &str = "orders-embedded";
+const MODEL: &str = "orders-model";
 const SERVICE: &str = "atomic-orders";
 const PROOF: &str = "orders-proof";
 const XTASK: &str = "xtask";
@@ -38,6 +40,7 @@ const PLACES: &[Place] = &[
     Place { name: GATEWAY, uses: &[CORE], tests_use: &[SANDBOX] },
     Place { name: SANDBOX, uses: &[CORE], tests_use: &[STORE, GATEWAY, EMBEDDED, SERVICE] },
     Place { name: EMBEDDED, uses: &[], tests_use: &[] },
+    Place { name: MODEL, uses: &[CORE], tests_use: &[] },
     Place { name: SERVICE, uses: &[CORE, STORE, GATEWAY, SANDBOX, EMBEDDED], tests_use: &[PROOF] },
     Place {
         name: PROOF,
@@ -75,6 +78,12 @@ const VOCABULARY: &[Vocabulary] = &[
         named_by: &[SERVICE],
         tested_by: &[SERVICE],
         reason: "only the service has routes",
+    },
+    Vocabulary {
+        libraries: &["stateright"],
+        named_by: &[MODEL],
+        tested_by: &[],
+        reason: "only the model explores; nothing that runs may know it",
     },
     Vocabulary {
         libraries: &["reqwest", "ureq", "isahc", "curl", "sqlx", "sqlx-*", "diesel", "diesel-*"],
@@ -222,6 +231,8 @@ mod tests {
             (STORE, SANDBOX),
             (GATEWAY, SERVICE),
             (XTASK, CORE),
+            (MODEL, STORE),
+            (SERVICE, MODEL),
         ];
         for (name, library) in against {
             let findings = judged(name, library, None);
@@ -243,6 +254,7 @@ mod tests {
             (SANDBOX, "axum"),
             (SERVICE, "reqwest"),
             (STORE, "sqlx"),
+            (SERVICE, "stateright"),
         ];
         for (name, library) in wrong {
             assert_eq!(judged(name, library, None).len(), 1, "{name} names {library}");

@@ -69,7 +69,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let ran = run_all(cells, arguments.lanes, move |one: &Ran| {
         shown.inc(1);
         if let Some(why) = &one.failed {
-            shown.println(format!("{}{} seed {}: {why}", one.spot, one.fault, one.seed));
+            shown.suspend(|| eprintln!("{}{} seed {}: {why}", one.spot, one.fault, one.seed));
         }
     })
     .await;

@@ -123,14 +123,6 @@ async fn meet(
     seed: u64,
 ) -> Option<Worker> {
     let shop = &lane.shop;
-    let pick = |of: usize| usize::try_from(seed % of as u64).unwrap_or_default();
-    let refuse = |code, times| database::Rule {
-        has: "",
-        moment: database::Moment::Asked,
-        act: database::Act::Refuse(code),
-        times,
-    };
-    let call = |act| partner::Rule { has: called(place), act, times: 1 };
     match fault.0 {
         1 => {
             victim.kill();
@@ -148,54 +140,77 @@ async fn meet(
         }
         3 => victim.drop_future(place),
         4 => victim.database.cut(),
-        7 => victim.database.add(refuse(["25006", "57P01"][pick(2)], 3)),
-        8 => victim.database.add(refuse(["40001", "40P01", "55P03"][pick(3)], 1)),
-        9 => {
-            let act = database::Act::Delay(Duration::from_millis(400));
-            let moment = database::Moment::Asked;
-            victim.database.add(database::Rule { has: "", moment, act, times: 8 });
-        }
-        10 => victim.database.add(refuse(["53100", "53300"][pick(2)], 3)),
         11 => {
             victim.partners.deafen(true);
             victim.partners.cut();
         }
-        12 => victim.partners.add(call(partner::Act::LoseRequest)),
-        13 => victim.partners.add(call(match (place, pick(2)) {
-            (Place::Answer(_), _) | (_, 0) => partner::Act::LoseAnswer,
-            _ => partner::Act::DoLater(Duration::from_millis(300)),
-        })),
-        14 => victim.partners.add(call(partner::Act::Answer(SLOW_DOWN))),
-        15 => victim.partners.add(call(
-            [
-                partner::Act::CutAnswer,
-                partner::Act::SpoilAnswer,
-                partner::Act::SwellAnswer,
-                partner::Act::TrickleAnswer,
-            ][pick(4)]
-            .clone(),
-        )),
         17 => {
             let other = shop.worker(Setup::behind_wires()).await;
             victim.stand.let_go();
             return Some(other);
         }
         18 => {
-            if pick(4) >= 2 {
-                victim.clock.advance(Duration::from_hours(1));
-            }
-            lane.shift([1, -1][pick(2)]).await;
-            victim.stand.let_go();
-            idle(victim).await;
-            // Right again; what was written in the wrong hour is due an hour later at the latest.
-            lane.shift(0).await;
-            lane.later(2).await;
+            wrong_clocks(lane, victim, seed).await;
             return None;
         }
-        _ => {}
+        _ => {
+            if let Some(rule) = in_the_database(fault, seed) {
+                victim.database.add(rule);
+            }
+            if let Some(act) = at_the_partner(place, fault, seed) {
+                victim.partners.add(partner::Rule { has: called(place), act, times: 1 });
+            }
+        }
     }
     victim.stand.let_go();
     None
+}
+
+/// One of these, as the seed says.
+fn drawn<T: Clone>(seed: u64, of: &[T]) -> T {
+    of[usize::try_from(seed % of.len() as u64).unwrap_or_default()].clone()
+}
+
+/// What the database does to the next statements.
+fn in_the_database(fault: Fault, seed: u64) -> Option<database::Rule> {
+    let (act, times) = match fault.0 {
+        7 => (database::Act::Refuse(drawn(seed, &["25006", "57P01"])), 3),
+        8 => (database::Act::Refuse(drawn(seed, &["40001", "40P01", "55P03"])), 1),
+        9 => (database::Act::Delay(Duration::from_millis(400)), 8),
+        10 => (database::Act::Refuse(drawn(seed, &["53100", "53300"])), 3),
+        _ => return None,
+    };
+    Some(database::Rule { has: "", moment: database::Moment::Asked, act, times })
+}
+
+/// What becomes of the next call at a partner.
+fn at_the_partner(place: Place, fault: Fault, seed: u64) -> Option<partner::Act> {
+    use partner::Act;
+    let later = Act::DoLater(Duration::from_millis(300));
+    Some(match (fault.0, place) {
+        (12, _) => Act::LoseRequest,
+        // It has been done, so it cannot be done later.
+        (13, Place::Answer(_)) => Act::LoseAnswer,
+        (13, _) => drawn(seed, &[Act::LoseAnswer, later]),
+        (14, _) => Act::Answer(SLOW_DOWN),
+        (15, _) => {
+            drawn(seed, &[Act::CutAnswer, Act::SpoilAnswer, Act::SwellAnswer, Act::TrickleAnswer])
+        }
+        _ => return None,
+    })
+}
+
+/// The database's clock is an hour wrong for a while, and perhaps the engine's as well.
+async fn wrong_clocks(lane: &Lane, victim: &Victim, seed: u64) {
+    if drawn(seed, &[false, false, true, true]) {
+        victim.clock.advance(Duration::from_hours(1));
+    }
+    lane.shift(drawn(seed, &[1, -1])).await;
+    victim.stand.let_go();
+    idle(victim).await;
+    // Right again; what was written in the wrong hour is due an hour later at the latest.
+    lane.shift(0).await;
+    lane.later(2).await;
 }
 
 /// What a partner says who is asked too often.
