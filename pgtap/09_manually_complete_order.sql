@@ -31,8 +31,7 @@ update row_of_table set value = case given when 'own' then pg_temp.request(id) w
 
 select is(pg_temp.by_word(id, value), answer, s || ', ' || given || ' given: ' || answer) from row_of_table order by n;
 select is(pg_temp.stored(id), before, s || ', ' || given || ' given: the order is as it was') from row_of_table where answer not like 'done%' order by n;
-select is(pg_temp.got('select string_agg(kind, '' '') from findings where order_id = {id}
-', id), finding, s || ', ' || given || ' given: ' || coalesce('the finding ' || finding, 'no finding'))
+select is(pg_temp.got('select string_agg(kind, '' '') from findings where order_id = {id}', id), finding, s || ', ' || given || ' given: ' || coalesce('the finding ' || finding, 'no finding'))
   from row_of_table where s not in ('needs_review', 'watched') order by n;
 select is(pg_temp.got('select kind || '' '' || actor_source || '' '' || (data ->> ''reason'') from order_events where order_id = {id} order by seq desc limit 1', id),
     'completed_by_person login seen there', s || ', ' || given || ' given: the history has actor and reason') from row_of_table where answer like 'done%' order by n;
