@@ -28,8 +28,8 @@ select is(pg_temp.tried(who, 'truncate orders cascade'), '42501 orders are never
   from unnest('{service_role, app, owner}'::text[]) as who;
 select matches(pg_temp.tried(who, what, :'id'), '^42501 permission denied', who || ': ' || what)
   from unnest('{anon, authenticated}'::text[]) as who
- cross join unnest(array['update orders set status = ''completed'' where id = {id}', 'delete from orders', 'truncate orders cascade',
-   'select from orders', 'select order_system_health()']) as what;
+ cross join unnest(array['update {shop}.orders set status = ''completed'' where id = {id}', 'delete from {shop}.orders', 'truncate {shop}.orders cascade',
+   'select from {shop}.orders', 'select {shop}.order_system_health()']) as what;
 
 -- The owner, past the functions.
 select is(pg_temp.tried('owner', 'update orders set ' || change || ' where id = {id}', :'id'),

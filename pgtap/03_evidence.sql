@@ -1,7 +1,7 @@
 -- History is append-only and written by functions only; lines, addresses, payments, findings and alerts
 -- are evidence and are kept. Nobody edits, deletes or truncates them, the owner included.
 \ir begin.psql
-select plan(73);
+select plan(81);
 
 select pg_temp.in_status('completed') as id \gset
 select pg_temp.said('attach_payment({id}, ''pi_pgtap_other'')', :'id') as ignored \gset
@@ -43,6 +43,15 @@ select is(pg_temp.tried(who, what, :'id'), '42501 ' || said, who || ': ' || what
 select matches(pg_temp.tried('service_role', what, :'id'), '^42501 permission denied', 'service_role: ' || what)
   from wall where what like 'update order_events%' or what like 'delete%' or what = 'truncate order_events'
                or what like 'update order_items%' or what like 'update order_private%';
+
+-- A grant that somebody gives in error opens nothing: the guards ask who runs the statement.
+select is(pg_temp.tried('owner', 'grant ' || word || ' on ' || part || ' to service_role; set local role service_role; ' || what, :'id'), '42501 ' || said,
+    'service_role with a grant to ' || word || ': ' || what)
+  from (values ('insert', 'order_events', 'insert into order_events select * from order_events where false', 'history is written by functions only'),
+    ('update', 'order_events', 'update order_events set actor = ''x''', 'history is append-only'), ('insert', 'money_moves', 'insert into money_moves (id) values ({id})', 'money is moved by functions only'),
+    ('update', 'money_moves', 'update money_moves set state = ''done''', 'money is moved by functions only'), ('update', 'orders', 'update orders set hold_reason = null', 'orders.status is written by functions only'),
+    ('update', 'orders', 'update orders set due_at = now()', 'orders.status is written by functions only'), ('update', 'orders', 'update orders set payment_status = ''paid''', 'orders.status is written by functions only'),
+    ('update', 'order_items', 'update order_items set quantity = 1', 'the lines of an order are fixed once placed')) as t (word, part, what, said);
 
 -- The guards are there and on.
 select is(pg_temp.got(format('select string_agg(tgenabled::text, '''') from pg_trigger as t join pg_class as c on c.oid = t.tgrelid

@@ -105,6 +105,6 @@ select is(pg_temp.got('select count(*) from order_attempts where order_id = {id}
 select matches(pg_temp.said(call), '^22023 ', call)
   from unnest(array['recover_stuck_orders(null)', 'recover_stuck_orders(-1)', 'recover_stuck_orders(2, ''{"batch": 0}'')', 'recover_stuck_orders(2, ''{"batch": 1001}'')',
     'recover_stuck_orders(2, ''{"batch": "x"}'')', 'recover_stuck_orders(2, ''{"limit": 1}'')', 'recover_stuck_orders(2, ''[]'')', 'recover_stuck_orders(2, ''{"actor": ""}'')']) as call;
-select matches(pg_temp.tried(who, 'select recover_stuck_orders()'), '^42501 ', who || ' recovers nothing') from unnest('{anon, authenticated}'::text[]) as who;
+select matches(pg_temp.tried(who, 'select {shop}.recover_stuck_orders()'), '^42501 ', who || ' recovers nothing') from unnest('{anon, authenticated}'::text[]) as who;
 select * from finish();
 rollback;

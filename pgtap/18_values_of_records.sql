@@ -1,7 +1,7 @@
 -- What a row of payments, movements of money, messages, findings, alerts, keys and settings can never hold: each
 -- bad value is refused by a constraint whose name is part of the interface.
 \ir begin.psql
-select plan(105);
+select plan(110);
 
 select pg_temp.in_status('completed') as id \gset
 select pg_temp.said('refund_order({id}, 500, ''one came broken'')', :'id') as ignored \gset
@@ -76,5 +76,8 @@ select is(pg_temp.twice(part, jsonb_build_object('id', gen_random_uuid(), 'order
 select is(pg_temp.with(part, jsonb_build_object('order_id', gen_random_uuid(), 'id', gen_random_uuid(), 'payment_intent', 'pi_pgtap', 'live', false, 'request_key', null)), '23503 ' || part || '_' || col || '_fkey', part || ' belong to something that is there')
   from (values ('payments', 'order_id'), ('findings', 'order_id'), ('alerts', 'order_id'), ('differences', 'order_id'), ('money_moves', 'order_id')) as t (part, col);
 select is(pg_temp.with('money_moves', jsonb_build_object('id', gen_random_uuid(), 'payment_intent', 'pi_pgtap_nobody', 'request_key', null)), '23503 money_moves_payment_intent_fkey', 'no movement without its PaymentIntent');
+select is(pg_temp.tried('owner', 'insert into ' || part || ' select * from ' || part || ' limit 1'), '23505 ' || part || '_pkey', 'a row of ' || part || ' is there once')
+  from unnest('{order_edges, protected_functions, protected_objects, schema_migrations}'::text[]) as part;
+select is(pg_temp.with('money_moves', '{"request_key": null}'), '23505 money_moves_pkey', 'a movement is there once');
 select * from finish();
 rollback;

@@ -253,11 +253,15 @@ const GUARDS: &str = "
   select 'definer ' || p.proname, format('alter function %s security invoker', p.oid::regprocedure), '06'
     from pg_proc as p where p.pronamespace = 'public'::regnamespace and p.prosecdef
   union all
-  select 'body of ' || p.proname, format('alter function %s rename to %I', p.oid::regprocedure, p.proname || '_away'), '06'
+  select 'body of ' || p.proname, format('drop function %s cascade', p.oid::regprocedure), '06'
     from pg_proc as p where p.pronamespace = 'public'::regnamespace
   order by 1, 2";
 
-/// What the suite may miss, and why.
+/// Of the guards that only a list shows, one in so many is taken away, unless
+/// `ATOMIC_ORDERS_TEST_GUARDS=all` asks for each: that takes minutes.
+const OF_LISTED: usize = 8;
+
+/// What the suite may miss, with the reason: nothing today.
 const UNSEEN: [(&str, &str); 0] = [];
 
 /// One guard, the statement that takes it away, and the files that look at it.
@@ -275,7 +279,13 @@ async fn guards(shop: &Shop) -> Vec<Guard> {
         numbers.split(' ').map(named).collect()
     };
     let rows = shop.sql(GUARDS).await;
-    rows.iter().map(|row| (row.get(0), row.get(1), of(row.get::<_, &str>(2)))).collect()
+    assert!(rows.len() >= 1000, "the catalogue must be read: {}", rows.len());
+    let all: Vec<Guard> =
+        rows.iter().map(|row| (row.get(0), row.get(1), of(row.get::<_, &str>(2)))).collect();
+    let (refusing, listed): (Vec<_>, Vec<_>) = all.into_iter().partition(|guard| guard.2.len() > 1);
+    let each = std::env::var("ATOMIC_ORDERS_TEST_GUARDS").as_deref() == Ok("all");
+    let listed = listed.into_iter().step_by(if each { 1 } else { OF_LISTED });
+    refusing.into_iter().chain(listed).collect()
 }
 
 /// Whether one of the files fails without a guard. A guard that could not be taken away is an error.
@@ -293,7 +303,6 @@ async fn each_guard_of_the_catalogue_taken_away_is_noticed_by_the_pgtap_suite() 
     let shop = installed("public").await;
     with_extension(&shop).await;
     let guards = guards(&shop).await;
-    assert!(guards.len() >= 700, "the catalogue must be read: {}", guards.len());
     // Each worker has a database of its own, because taking a guard away locks its table.
     let workers = 2;
     let mut running = tokio::task::JoinSet::new();
