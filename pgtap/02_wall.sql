@@ -1,7 +1,7 @@
 -- A status that is written past the functions is refused, whoever writes it, and the error names the
 -- functions to call. An order is never deleted, truncated, or changed without its event.
 \ir begin.psql
-select plan(83);
+select plan(85);
 
 select pg_temp.paid() as id \gset
 select pg_temp.stored(:'id') as before \gset
@@ -44,6 +44,11 @@ select is(pg_temp.tried('owner', 'update orders set ' || change || ' where id = 
   from unnest(array['id = gen_random_uuid()', 'order_number = ''x''', 'content_digest = sha256(''x'')', 'created_at = now()',
     'goods_minor = 1', 'total_minor = 1600', 'price_cap_minor = 1', 'retailer = ''amazon''', 'currency = ''USD''',
     'capture_when = ''after_purchase''']) as change;
+
+select matches(pg_temp.tried('owner', 'select write_event({id}, 99, ''x'', ''pending'', ''cancelled'', ''{}'', null, now(), ''x'', ''login'')', :'id'), '^XX000 ',
+  'an event for a version that is not the last one is refused');
+select matches(pg_temp.tried('owner', 'select write_event({id}, 2, ''x'', ''submitting'', ''cancelled'', ''{}'', null, now(), ''x'', ''login'')', :'id'), '^XX000 ',
+  'and so is one from another status');
 
 -- The wall stands: each guard of orders, on for every session but a replica's.
 select is(pg_temp.got(format('select tgenabled from pg_trigger where tgname = %L and tgrelid = ''orders''::regclass', guard)), 'O', guard || ' is on')

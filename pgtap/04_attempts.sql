@@ -1,7 +1,7 @@
 -- An attempt is frozen: key, bytes, digest and cap never change, an outcome is not taken back, a
 -- settlement not undone. An order has one unsettled attempt; no key and no request id is there twice.
 \ir begin.psql
-select plan(58);
+select plan(67);
 
 select pg_temp.in_status('submitting') as id \gset
 select pg_temp.in_status('unknown') as unknown \gset
@@ -68,6 +68,39 @@ select is(pg_temp.claimed(:'held'), '0', 'a held order is not claimed');
 select pg_temp.paid() as old \gset
 select pg_temp.owner_does('update payments set read_at = read_at - interval ''61 seconds'' where order_id = {id}', :'old') as ignored \gset
 select is(pg_temp.claimed(:'old'), '0', 'an order whose payment was read more than a minute ago is not claimed');
+
+select pg_temp.paid() as doubtful, pg_temp.paid() as unsure \gset
+select pg_temp.owner_does('update payments set deviation = ''wrong_amount'' where order_id = {id}', :'doubtful') as ignored \gset
+select is(pg_temp.claimed(:'doubtful'), '0', 'an order whose payment does not fit is not claimed, whatever its hold says');
+select pg_temp.owner_does('alter table orders disable trigger user; update orders set payment_status = ''unpaid'' where id = {id}; alter table orders enable trigger user', :'unsure') as ignored \gset
+select is(pg_temp.claimed(:'unsure'), '0', 'an order that does not count as paid is not claimed, whatever its hold says');
+
+-- A repeat: the same attempt, without new bytes.
+create function pg_temp.repeated(id uuid) returns text
+language plpgsql as $$
+begin
+  return pg_temp.asked('owner', '(select count(c) from orders as o cross join lateral commit_intents(''pgtap'', ''pgtap'', gen_random_uuid(), 60000, 30000,
+    82800000, array[o.id], array[o.version], array[o.generation], array[gen_random_uuid()], array[''unused''], array[null]::bytea[],
+    array[sha256(''{}'')]) as c where o.id = {id})', id) #>> '{}';
+end $$;
+select pg_temp.in_status('submitting') as leased, pg_temp.in_status('unknown') as early, pg_temp.in_status('unknown') as late \gset
+select pg_temp.owner_does('update order_attempts set call_deadline_at = now() - interval ''1 hour'' where order_id = {id}', :'leased') as ignored,
+       pg_temp.owner_does('update order_attempts set call_deadline_at = now() - interval ''1 hour'' where order_id = {id}', :'late') as ignored_too \gset
+select is(pg_temp.repeated(:'leased'), '0', 'a leased order is not repeated');
+select is(pg_temp.repeated(:'early'), '0', 'an unknown one is not repeated while the last call may still run');
+select pg_temp.got('select provider_key || encode(request_body, ''hex'') from order_attempts where order_id = {id}', :'late') as frozen \gset
+select is(pg_temp.repeated(:'late'), '1', 'afterwards it is');
+select is(pg_temp.got('select provider_key || encode(request_body, ''hex'') || calls from order_attempts where order_id = {id}', :'late'), :'frozen' || '2', 'with the same key and bytes');
+select pg_temp.owner_does('update order_attempts set call_deadline_at = now() - interval ''1 hour'', lease_token = null, lease_expires_at = null where order_id = {id};
+  alter table order_attempts disable trigger user; update order_attempts set key_dead_at = now() where order_id = {id}; alter table order_attempts enable trigger user', :'late') as ignored \gset
+select is(pg_temp.repeated(:'late'), '0', 'and never when its key is dead');
+
+-- A setback needs the token and a live lease.
+select pg_temp.in_status('submitting') as lost, pg_temp.in_status('submitting') as ended \gset
+select pg_temp.owner_does('update order_attempts set lease_token = gen_random_uuid() where order_id = {id}', :'lost') as ignored,
+       pg_temp.owner_does('update order_attempts set lease_expires_at = now() - interval ''1 second'' where order_id = {id}', :'ended') as ignored_too \gset
+select is(pg_temp.setback(:'lost', 'answer_lost', 'unknown', null, 'submitting'), 'done stale', 'who has lost the token records no setback');
+select is(pg_temp.setback(:'ended', 'answer_lost', 'unknown', null, 'submitting'), 'done stale', 'nor who has lost the lease');
 
 -- The fence.
 select is(pg_temp.asked('app', format('(select result from record_acceptances(''pgtap'', 1000, array[{id}]::uuid[], array[gen_random_uuid()], array[%L]))',

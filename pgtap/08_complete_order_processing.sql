@@ -1,7 +1,7 @@
 -- complete_order_processing: good news is stored once and only forward, the same id again is a success that
 -- changes nothing, another id never overwrites the first, and a word of failure changes nothing.
 \ir begin.psql
-select plan(76);
+select plan(80);
 
 create function pg_temp.reported(id uuid, request text, news text default 'submitted', last text default 'submitted_to_zinc') returns text
 language plpgsql as $$
@@ -59,6 +59,17 @@ select is(pg_temp.stored(id), before, s || ', ' || code || ': the order is as it
 select is(pg_temp.got(format('select count(*) from findings as f join alerts as a on a.order_id = f.order_id and a.rule = f.kind and a.subject = f.subject
     where f.order_id = {id} and f.kind = %L and f.subject = %L and f.closed_at is null and a.closed_at is null', code, given), id), '1', s || ', ' || code || ': kept as a finding')
   from misfit where code <> 'duplicate';
+
+-- The id of an earlier attempt that is settled is recognised: by its order as stale, by another as taken.
+select pg_temp.in_status('watched') as again, pg_temp.in_status('submitting') as stranger \gset
+select pg_temp.owner_does('update order_attempts set call_deadline_at = now() - interval ''1 hour'' where order_id = {id}', :'again') as ignored \gset
+select pg_temp.said('resolve_review({id}, ''nothing_was_bought'', ''their support says so'')', :'again') as ignored \gset
+select pg_temp.said('release_hold({id})', :'again') as ignored \gset
+select pg_temp.said('resolve_review({id}, ''buy_again'', ''their support says so'')', :'again') as ignored \gset
+select is(pg_temp.claimed(:'again'), '1', 'a new attempt after an accepted one was settled');
+select is(pg_temp.reported(:'again', pg_temp.request(:'again')), 'refused request_id_stale', 'the former attempt''s id is stale');
+select is(pg_temp.reported(:'stranger', pg_temp.request(:'again')), 'refused request_id_conflict', 'and taken for any other order');
+select is(pg_temp.reported(:'again', 'second-' || :'again'), 'done submitted_to_zinc', 'the new one''s id is stored');
 
 -- A held order.
 select pg_temp.in_status('submitting') as held \gset

@@ -2,7 +2,7 @@
 -- makes the same attempt unknown and due, and a dead key or used-up tries go to a person. Nothing is ever
 -- handed back for a new purchase.
 \ir begin.psql
-select plan(47);
+select plan(48);
 
 -- A submission whose lease ended so long ago; the first to be looked at, however many others wait.
 create function pg_temp.left_alone(ended interval, key_ms bigint default 82800000) returns uuid
@@ -72,6 +72,11 @@ select pg_temp.in_status('submitting') as aged \gset
 select pg_temp.owner_does('alter table orders disable trigger user; update orders set created_at = created_at - interval ''1 year'' where id = {id};
   alter table orders enable trigger user', :'aged') as ignored \gset
 select is(pg_temp.recovered('0', :'aged'), 'left alone', 'an old order with a live lease is left alone');
+
+select pg_temp.paid() as alive_still \gset
+select pg_temp.claimed(:'alive_still', 60000, 1) as ignored \gset
+select pg_temp.owner_does('update orders set due_at = now() - interval ''1 hour'', updated_at = now() - interval ''1 hour'' where id = {id}', :'alive_still') as ignored \gset
+select is(pg_temp.recovered('0', :'alive_still'), 'left alone', 'a live lease is left alone whatever the order''s times say, and though its key is dead');
 
 -- To a person.
 select pg_temp.left_alone('5 minutes', 1) as dead, pg_temp.left_alone('5 minutes') as tried, pg_temp.in_status('pending') as held \gset

@@ -1,7 +1,7 @@
 -- refund_order and decide_move: money goes back once, never more than was received, never while something may
 -- be bought for it, and above a limit only when a second person agrees.
 \ir begin.psql
-select plan(45);
+select plan(46);
 
 create function pg_temp.moves(id uuid) returns text
 language plpgsql as $$
@@ -71,6 +71,12 @@ select is(pg_temp.decided(:'move', 'withdraw', 1001, 'Bob'), 'done withdrawn', '
 select is(pg_temp.decided(:'move', 'withdraw', 1001, 'Bob'), 'duplicate withdrawn', 'once');
 select is(pg_temp.got('select refunds_minor from payments where order_id = {id}', :'much'), '0', 'and its money is free again');
 select is(pg_temp.refunded(pg_temp.in_status('completed'), 1000, 'why', '{"actor": "Ada"}'), 'done 1000 open', 'at the limit one person is enough');
+
+select pg_temp.in_status('completed') as late \gset
+select pg_temp.refunded(:'late', 1001, 'why', '{"actor": "Ada"}') as ignored \gset
+select pg_temp.owner_does('alter table money_moves disable trigger user; update money_moves set created_at = created_at - interval ''25 hours'' where order_id = {id};
+  alter table money_moves enable trigger user', :'late') as ignored \gset
+select is(pg_temp.decided(pg_temp.got('select id from money_moves where order_id = {id}', :'late'), 'approve', 1001, 'Bob'), 'refused request_too_old awaiting_approval', 'after a day it is asked anew');
 
 -- Misuse raises.
 select matches(pg_temp.said(call, :'id'), '^' || code || ' ', call)
