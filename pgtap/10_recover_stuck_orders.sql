@@ -31,7 +31,7 @@ begin
 end $$;
 
 -- Ages.
-select pg_temp.in_status('submitting') as alive, pg_temp.left_alone('30 seconds') as young, pg_temp.left_alone('119 seconds') as almost,
+select pg_temp.in_status('submitting') as alive, pg_temp.left_alone('30 seconds') as young, pg_temp.left_alone('90 seconds') as almost,
        pg_temp.left_alone('121 seconds') as due, pg_temp.left_alone('1 hour') as old, pg_temp.in_status('unknown') as waiting,
        pg_temp.in_status('pending') as pending, pg_temp.in_status('submitted_to_zinc') as bought \gset
 select pg_temp.stored(:'alive') as alive_before, pg_temp.stored(:'young') as young_before, pg_temp.stored(:'waiting') as waiting_before,
@@ -58,7 +58,7 @@ select is(pg_temp.stored(:'young'), :'young_before', 'one whose lease has just e
 select is(pg_temp.stored(:'waiting'), :'waiting_before', 'one that waits for its time as well');
 select is(pg_temp.stored(:'pending'), :'pending_before', 'pending orders are none of its business');
 select is(pg_temp.stored(:'bought'), :'bought_before', 'nor are bought ones');
-select is(pg_temp.recovered('1', :'almost'), 'submitting', 'with age 1 the one of 119 seconds');
+select is(pg_temp.recovered('1', :'almost'), 'submitting', 'with age 1 the one of 90 seconds');
 select is(pg_temp.attempt(:'young'), 'submitting 1 open f t', 'and not the one of 30');
 select is(pg_temp.recovered('0', :'young'), 'submitting', 'with age 0 whatever has lost its lease');
 select is(pg_temp.stored(:'alive'), :'alive_before', 'and still no live lease');
