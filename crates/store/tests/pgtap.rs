@@ -19,6 +19,9 @@ use std::process::Command;
 
 /// The installer of all shops here: roles belong to the whole server.
 const INSTALLER: &str = "pgtap_installer";
+/// One test at a time: the roles that a file becomes belong to the whole server, and so does the
+/// waiting for whoever becomes them, which an installation does not do for long.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// No run may have fewer assertions than this.
 const ASSERTIONS_MIN: usize = 1700;
 
@@ -168,6 +171,7 @@ async fn passes(psql: &Path, shop: &Shop) {
 #[tokio::test]
 async fn the_pgtap_suite_passes_for_an_installer_who_is_no_superuser() {
     let Some(psql) = tools().await else { return };
+    let _alone = ONE_AT_A_TIME.lock().await;
     let shop = installed("public").await;
     with_extension(&shop).await;
     passes(&psql, &shop).await;
@@ -176,12 +180,14 @@ async fn the_pgtap_suite_passes_for_an_installer_who_is_no_superuser() {
 #[tokio::test]
 async fn the_pgtap_suite_passes_in_another_schema_and_brings_the_extension_along() {
     let Some(psql) = tools().await else { return };
+    let _alone = ONE_AT_A_TIME.lock().await;
     passes(&psql, &installed("shop_apart").await).await;
 }
 
 #[tokio::test]
 async fn the_pgtap_suite_passes_beside_orders_that_stand_and_leaves_them_alone() {
     let Some(psql) = tools().await else { return };
+    let _alone = ONE_AT_A_TIME.lock().await;
     let shop = installed("public").await;
     with_extension(&shop).await;
     for number in 0..20 {
@@ -300,23 +306,29 @@ fn noticed(psql: &Path, database: &str, (guard, statement, files): &Guard) -> bo
 #[tokio::test]
 async fn each_guard_of_the_catalogue_taken_away_is_noticed_by_the_pgtap_suite() {
     let Some(psql) = tools().await else { return };
-    let shop = installed("public").await;
-    with_extension(&shop).await;
-    let guards = guards(&shop).await;
+    let _alone = ONE_AT_A_TIME.lock().await;
     // Each worker has a database of its own, because taking a guard away locks its table.
-    let workers = 2;
-    let mut running = tokio::task::JoinSet::new();
-    for worker in 0..workers {
+    let mut shops = Vec::new();
+    for _ in 0..2 {
         let shop = installed("public").await;
         with_extension(&shop).await;
+        shops.push(shop);
+    }
+    let guards = guards(&shops[0]).await;
+    // So that no file waits until another ends its membership.
+    let roles = "public_orders_owner, public_orders_app, service_role, anon, authenticated";
+    shops[0].sql(&format!("grant {roles} to {INSTALLER}")).await;
+    let mut running = tokio::task::JoinSet::new();
+    for (worker, shop) in shops.iter().enumerate() {
         let (psql, database) = (psql.clone(), shop.database.clone());
-        let mine: Vec<Guard> = guards.iter().skip(worker).step_by(workers).cloned().collect();
+        let mine: Vec<Guard> = guards.iter().skip(worker).step_by(shops.len()).cloned().collect();
         running.spawn_blocking(move || -> Vec<String> {
             let unseen = mine.into_iter().filter(|guard| !noticed(&psql, &database, guard));
             unseen.map(|(guard, ..)| guard).collect()
         });
     }
     let mut unseen = running.join_all().await.concat();
+    shops[0].sql(&format!("revoke {roles} from {INSTALLER}")).await;
     unseen.sort();
     let listed: Vec<&str> = UNSEEN.iter().map(|(guard, _)| *guard).collect();
     assert_eq!(unseen, listed, "of {} guards", guards.len());
