@@ -85,3 +85,7 @@ advisories: cargo-deny
 [private]
 cargo-deny:
     @cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+
+# Every order of the steps of two workers on the submission path, with its page in docs/
+interleave *arguments:
+    cargo run --release -p orders-proof --bin interleave -- {{ arguments }}

@@ -4,6 +4,7 @@
 //! Promise: nothing here is part of the product; nobody depends on it but tests. The oracle shares no
 //! code with what it judges.
 
+pub mod interleave;
 pub mod matrix;
 pub mod wire;
 pub mod world;

@@ -21,55 +21,79 @@ use tokio::sync::watch;
 /// How long a test waits for somebody to come to a place, and whoever stands there to be let go.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where somebody is made to stand still: told when he stands there, and let go by the test.
+/// Where somebody is made to stand still: told when he stands there, and let go by the test. Whoever
+/// comes when everybody was let go does not stand.
 #[derive(Debug)]
 pub struct Stop {
+    /// How many have come.
     standing: watch::Sender<u32>,
-    open: watch::Sender<bool>,
-    /// For whoever stands here without a runtime's help.
-    gate: (Mutex<bool>, Condvar),
+    /// How many of them may go on, in the order in which they came.
+    free: watch::Sender<u32>,
+    /// The same, for whoever stands here without a runtime's help.
+    gate: (Mutex<u32>, Condvar),
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        let (standing, open) = (watch::Sender::new(0), watch::Sender::new(false));
-        Self { standing, open, gate: (Mutex::default(), Condvar::new()) }
+        let (standing, free) = (watch::Sender::new(0), watch::Sender::new(0));
+        Self { standing, free, gate: (Mutex::default(), Condvar::new()) }
     }
 }
 
 impl Stop {
+    fn arrive(&self) -> u32 {
+        let mut number = 0;
+        self.standing.send_modify(|count| {
+            *count += 1;
+            number = *count;
+        });
+        number
+    }
+
     /// Stands here until the test lets go; bounded, so that a test that fails does not hang as well.
     pub async fn stand(&self) {
-        self.standing.send_modify(|count| *count += 1);
-        let mut open = self.open.subscribe();
-        let _ = tokio::time::timeout(PATIENCE, open.wait_for(|open| *open)).await;
+        let (number, mut free) = (self.arrive(), self.free.subscribe());
+        let _ = tokio::time::timeout(PATIENCE, free.wait_for(|free| *free >= number)).await;
     }
 
     /// The same, keeping the thread.
     pub fn stand_blocking(&self) {
-        self.standing.send_modify(|count| *count += 1);
-        let open = self.gate.0.lock().expect("no holder panics");
-        drop(self.gate.1.wait_timeout_while(open, PATIENCE, |open| !*open));
+        let number = self.arrive();
+        let free = self.gate.0.lock().expect("no holder panics");
+        drop(self.gate.1.wait_timeout_while(free, PATIENCE, |free| *free < number));
     }
 
     /// Waits until somebody stands here; whether one came in this time.
     pub async fn reached(&self, within: Duration) -> bool {
-        let mut standing = self.standing.subscribe();
-        matches!(
-            tokio::time::timeout(within, standing.wait_for(|count| *count > 0)).await,
-            Ok(Ok(_))
-        )
+        self.reached_by(1, within).await
     }
 
-    /// How many have stood here.
+    /// Waits until so many have come; whether they did in this time.
+    pub async fn reached_by(&self, count: u32, within: Duration) -> bool {
+        let mut standing = self.standing.subscribe();
+        let come = standing.wait_for(|standing| *standing >= count);
+        matches!(tokio::time::timeout(within, come).await, Ok(Ok(_)))
+    }
+
+    /// How many have come.
     pub fn count(&self) -> u32 {
         *self.standing.borrow()
     }
 
+    /// Lets everybody go who stands here now.
+    pub fn let_these_go(&self) {
+        self.free_up_to(self.count());
+    }
+
     /// Lets everybody go, for good.
     pub fn let_go(&self) {
-        self.open.send_replace(true);
-        *self.gate.0.lock().expect("no holder panics") = true;
+        self.free_up_to(u32::MAX);
+    }
+
+    fn free_up_to(&self, number: u32) {
+        self.free.send_modify(|free| *free = number.max(*free));
+        let mut free = self.gate.0.lock().expect("no holder panics");
+        *free = number.max(*free);
         self.gate.1.notify_all();
     }
 }

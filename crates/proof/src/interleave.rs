@@ -1,0 +1,316 @@
+//! Two workers over the nine points of the submission path (C6 to C14) of one order, in each of the
+//! C(18, 9) = 48,620 orders of their steps, on a real database.
+//!
+//! Promise: in every one of them the provider's ledger has one purchase, and the order ends accepted. So
+//! that the second worker has a way at all, the first one's lease and its call's time are over when the
+//! second one starts: what stands then is a late worker with the order in its hands. // G1, G13, G16
+//!
+//! A worker that cannot take a step because the other holds the order's lock takes it when it can.
+
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on must end"
+)]
+
+use crate::wire::{Stop, database, partner};
+use crate::world::Shop;
+use crate::world::worker::{Setup, ShiftedClock};
+use orders_core::gate::{Gate, Point};
+use orders_service::engine::{Engine, Stopped};
+use orders_store::{Store, StoreOptions};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// The points of the path that a worker stands still at.
+const STEPS: u32 = 9;
+/// How long a step may take before it counts as waiting for the other worker.
+const STEP: Duration = Duration::from_millis(60);
+/// No walk takes longer when nobody is in its way.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than a call and a lease of these worlds.
+const BEYOND_THE_LEASE: Duration = Duration::from_secs(13);
+
+/// Every order of the steps of two workers, as 18 bits of which nine are set: whose step it is.
+pub fn schedules() -> impl Iterator<Item = u32> {
+    (0..1_u32 << (2 * STEPS)).filter(|bits| bits.count_ones() == STEPS)
+}
+
+/// How the steps of a schedule are written.
+pub fn spelled(schedule: u32) -> String {
+    (0..2 * STEPS).map(|step| if schedule >> step & 1 == 1 { 'B' } else { 'A' }).collect()
+}
+
+/// What a walk came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// At how many points each of the two stood.
+    pub stood: [u32; 2],
+    /// How many calls the provider got.
+    pub calls: u32,
+}
+
+/// Stands still at each point that the engine itself passes.
+struct Path(Arc<Stop>);
+
+impl Gate for Path {
+    fn pass(&self, point: Point) {
+        if matches!(
+            point,
+            Point::OrdersLocked
+                | Point::IntentCommitted
+                | Point::RequestStarted
+                | Point::AnswerRead
+                | Point::AnswerRecorded
+        ) {
+            tokio::task::block_in_place(|| self.0.stand_blocking());
+        }
+    }
+}
+
+/// A worker that does what it is told, one step at a time.
+struct Walker {
+    database: database::Wire,
+    partners: partner::Wire,
+    stand: Arc<Stop>,
+    clock: Arc<ShiftedClock>,
+    engine: Arc<Engine>,
+    runtime: Option<Runtime>,
+    ends: CancellationToken,
+    recorder: Option<JoinHandle<Stopped>>,
+}
+
+/// A walk under way.
+struct Walk<'a> {
+    walker: &'a Walker,
+    task: Option<JoinHandle<()>>,
+    before: u32,
+}
+
+impl Walker {
+    async fn start(shop: &Shop) -> Self {
+        let database = database::Wire::start().await;
+        let address = shop.partners.base_url();
+        let partners = partner::Wire::start(address.trim_start_matches("http://").to_owned()).await;
+        let (stand, clock) = (Arc::new(Stop::default()), Arc::new(ShiftedClock::default()));
+        let schema = shop.app.schema().to_owned();
+        let options = StoreOptions { schema, connections_max: 4, ..StoreOptions::default() };
+        let store = Store::new(&database.address(&shop.database, &shop.app_role()), &options);
+        let setup = Setup {
+            gate: Arc::new(Path(Arc::clone(&stand))),
+            clock: Arc::clone(&clock) as _,
+            store: Some(store.expect("a valid address")),
+            partners: Some(partners.base_url()),
+            ..Setup::behind_wires()
+        };
+        let (parts, options) = shop.parts(setup);
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let prepared = runtime.spawn(Engine::prepare(parts, options)).await.expect("no panic");
+        let engine = prepared.expect("an engine");
+        let ends = CancellationToken::new();
+        let recorder = Some(runtime.spawn(Arc::clone(&engine).run_on_demand(ends.clone())));
+        Self { database, partners, stand, clock, engine, runtime: Some(runtime), ends, recorder }
+    }
+
+    /// Sets out with an order; stands at the first point soon.
+    fn set_out(&self, order: Uuid, moment: database::Moment) -> Walk<'_> {
+        self.database.clear();
+        self.partners.clear();
+        for has in ["commit_intents", "record_"] {
+            let act = database::Act::Hold(Arc::clone(&self.stand));
+            self.database.add(database::Rule { has, moment, act, times: 1 });
+        }
+        let stop = || Arc::clone(&self.stand);
+        for act in [partner::Act::HoldRequest(stop()), partner::Act::HoldAnswer(stop())] {
+            self.partners.add(partner::Rule { has: "POST /v1/orders", act, times: 1 });
+        }
+        let (engine, before) = (Arc::clone(&self.engine), self.stand.count());
+        let task = self.runtime.as_ref().expect("a runtime").spawn(async move {
+            // Whatever it comes to, the ledger is asked.
+            let _ = engine.submit_one(order).await;
+        });
+        Walk { walker: self, task: Some(task), before }
+    }
+
+    async fn end(mut self) {
+        self.stand.let_go();
+        self.ends.cancel();
+        if let Some(recorder) = self.recorder.take() {
+            let _ = tokio::time::timeout(PATIENCE, recorder).await;
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// Goes on to the next point or to the end, or waits for the other worker.
+    async fn step(&mut self, from: u32, within: Duration) -> bool {
+        let Some(task) = &mut self.task else { return true };
+        self.walker.stand.let_these_go();
+        tokio::select! {
+            biased;
+            came = self.walker.stand.reached_by(from + 1, within) => came,
+            _ = task => {
+                self.task = None;
+                true
+            }
+        }
+    }
+
+    async fn next(&mut self) {
+        let from = self.walker.stand.count();
+        self.step(from, STEP).await;
+    }
+
+    /// At how many points it has stood.
+    fn stood(&self) -> u32 {
+        self.walker.stand.count() - self.before
+    }
+
+    /// Goes on to its end.
+    async fn finish(&mut self) {
+        let begun = std::time::Instant::now();
+        while self.task.is_some() {
+            self.next().await;
+            assert!(begun.elapsed() < PATIENCE, "it walks on and on");
+        }
+    }
+}
+
+/// A shop with two workers to walk, and a third one that finishes what they leave.
+pub struct Ground {
+    shop: Shop,
+    walkers: Option<[Walker; 2]>,
+    third: Arc<Engine>,
+    ends: CancellationToken,
+    recorder: JoinHandle<Stopped>,
+}
+
+impl Ground {
+    /// A fresh one.
+    pub async fn fresh() -> Self {
+        let mut options = crate::world::hurried();
+        options.zinc.latency_ms = 0;
+        options.zinc.processing_bound_ms = 0;
+        let shop = Shop::with(options).await;
+        shop.set("processing_bound_ms", "1").await;
+        let walkers = [Walker::start(&shop).await, Walker::start(&shop).await];
+        let third = shop.prepared(Setup::behind_wires()).await.expect("an engine");
+        let ends = CancellationToken::new();
+        let recorder = tokio::spawn(Arc::clone(&third).run_on_demand(ends.clone()));
+        Self { shop, walkers: Some(walkers), third, ends, recorder }
+    }
+
+    /// Walks one schedule with an order of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the provider's ledger has not exactly one purchase of it, or it does not end accepted.
+    pub async fn walk(&self, schedule: u32) -> Seen {
+        let order = self.shop.paid(1).await[0];
+        self.time_passes(order).await;
+        let walkers = self.walkers.as_ref().expect("they have not ended");
+        // Before the commit in one half of the schedules, behind it in the other.
+        let moments = [database::Moment::Committing, database::Moment::Committed];
+        let moment = moments[(schedule.wrapping_mul(0x9E37_79B9) >> 31) as usize];
+        let mut walks: [Option<Walk<'_>>; 2] = [None, None];
+        for step in 0..2 * STEPS {
+            let who = (schedule >> step & 1) as usize;
+            if let Some(walk) = &mut walks[who] {
+                walk.next().await;
+                continue;
+            }
+            if let Some(other) = &walks[1 - who] {
+                self.time_passes(order).await;
+                other.walker.clock.advance(BEYOND_THE_LEASE);
+            }
+            let from = walkers[who].stand.count();
+            let mut walk = walkers[who].set_out(order, moment);
+            walk.step(from, PATIENCE).await;
+            walks[who] = Some(walk);
+        }
+        let mut stood = [0; 2];
+        for (walk, stood) in walks.iter_mut().flatten().zip(&mut stood) {
+            walk.finish().await;
+            *stood = walk.stood();
+        }
+        self.settle(order, schedule).await;
+        let purchases = self.shop.zinc().purchases_of(&order.to_string());
+        let text = spelled(schedule);
+        assert_eq!(purchases.len(), 1, "{text}: {purchases:?}\n{}", self.shop.story().await);
+        Seen {
+            stood,
+            calls: purchases[0]
+                .idempotency_key
+                .as_ref()
+                .map_or(0, |key| self.shop.zinc().calls_of(key)),
+        }
+    }
+
+    /// The lease of an order, its call's limit and the provider's bound are over, unless somebody holds its
+    /// lock at this moment.
+    async fn time_passes(&self, order: Uuid) {
+        let sql = format!(
+            "set local session_replication_role = replica;
+             with free as (
+               select o.id from {{s}}.orders as o where o.id = '{order}' and o.status = 'submitting' for update skip locked
+             ), due as (
+               update {{s}}.orders as o set due_at = clock_timestamp() - interval '1 ms' from free as f where o.id = f.id)
+             update {{s}}.order_attempts as a
+                set lease_expires_at = case when a.lease_token is not null then clock_timestamp() - interval '1 ms' end,
+                    call_deadline_at = least(a.call_deadline_at, clock_timestamp() - interval '1 s')
+               from free as f where a.order_id = f.id and a.settled_at is null"
+        );
+        self.by_force(sql).await;
+        self.shop.as_app("select {s}.recover_stuck_orders(0)::text").await;
+        // After recovery it waits for the provider's bound, and the account may rest; that is over as well.
+        let due = format!(
+            "set local session_replication_role = replica;
+             with free as (
+               select o.id from {{s}}.orders as o where o.id = '{order}' and o.status in ('pending', 'submitting') for update skip locked)
+             update {{s}}.orders as o set due_at = clock_timestamp() - interval '1 ms' from free as f where o.id = f.id;
+             with free as (
+               select p.provider from {{s}}.provider_accounts as p where p.paused_until > clock_timestamp() for update skip locked)
+             update {{s}}.provider_accounts as p set paused_until = clock_timestamp() from free as f where p.provider = f.provider"
+        );
+        self.by_force(due).await;
+    }
+
+    async fn by_force(&self, sql: String) {
+        let sql = sql.replace("{s}", self.shop.app.schema());
+        let done = self.shop.admin.transact("test.by_force", move |tx| {
+            let sql = sql.clone();
+            Box::pin(async move { tx.execute(&sql).await })
+        });
+        done.await.expect("a change by force");
+    }
+
+    /// What the two left is finished by the third.
+    async fn settle(&self, order: Uuid, schedule: u32) {
+        for _ in 0..5 {
+            if self.shop.status(order).await == "submitted_to_zinc" {
+                return;
+            }
+            self.time_passes(order).await;
+            self.third.submit_one(order).await.expect("an answer");
+        }
+        panic!("{} never ended\n{}", spelled(schedule), self.shop.story().await);
+    }
+
+    /// Judges the whole ground and leaves it.
+    pub async fn end(mut self) {
+        self.shop.clean().await;
+        for walker in self.walkers.take().into_iter().flatten() {
+            walker.end().await;
+        }
+        self.ends.cancel();
+        let _ = self.recorder.await;
+    }
+}
