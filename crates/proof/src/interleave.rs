@@ -14,14 +14,13 @@
 )]
 
 use crate::wire::{Stop, database, partner};
+use crate::wired::Wired;
 use crate::world::Shop;
-use crate::world::worker::{Setup, ShiftedClock};
+use crate::world::worker::Setup;
 use orders_core::gate::{Gate, Point};
 use orders_service::engine::{Engine, Stopped};
-use orders_store::{Store, StoreOptions};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -74,12 +73,8 @@ impl Gate for Path {
 
 /// A worker that does what it is told, one step at a time.
 struct Walker {
-    database: database::Wire,
-    partners: partner::Wire,
+    wired: Wired,
     stand: Arc<Stop>,
-    clock: Arc<ShiftedClock>,
-    engine: Arc<Engine>,
-    runtime: Option<Runtime>,
     ends: CancellationToken,
     recorder: Option<JoinHandle<Stopped>>,
 }
@@ -93,44 +88,28 @@ struct Walk<'a> {
 
 impl Walker {
     async fn start(shop: &Shop) -> Self {
-        let database = database::Wire::start().await;
-        let address = shop.partners.base_url();
-        let partners = partner::Wire::start(address.trim_start_matches("http://").to_owned()).await;
-        let (stand, clock) = (Arc::new(Stop::default()), Arc::new(ShiftedClock::default()));
-        let schema = shop.app.schema().to_owned();
-        let options = StoreOptions { schema, connections_max: 4, ..StoreOptions::default() };
-        let store = Store::new(&database.address(&shop.database, &shop.app_role()), &options);
-        let setup = Setup {
-            gate: Arc::new(Path(Arc::clone(&stand))),
-            clock: Arc::clone(&clock) as _,
-            store: Some(store.expect("a valid address")),
-            partners: Some(partners.base_url()),
-            ..Setup::behind_wires()
-        };
-        let (parts, options) = shop.parts(setup);
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        let prepared = runtime.spawn(Engine::prepare(parts, options)).await.expect("no panic");
-        let engine = prepared.expect("an engine");
+        let stand = Arc::new(Stop::default());
+        let wired = Wired::prepared(shop, Arc::new(Path(Arc::clone(&stand))), 1).await;
         let ends = CancellationToken::new();
-        let recorder = Some(runtime.spawn(Arc::clone(&engine).run_on_demand(ends.clone())));
-        Self { database, partners, stand, clock, engine, runtime: Some(runtime), ends, recorder }
+        let recording = Arc::clone(&wired.engine).run_on_demand(ends.clone());
+        let recorder = Some(wired.runtime().spawn(recording));
+        Self { wired, stand, ends, recorder }
     }
 
     /// Sets out with an order; stands at the first point soon.
     fn set_out(&self, order: Uuid, moment: database::Moment) -> Walk<'_> {
-        self.database.clear();
-        self.partners.clear();
+        self.wired.database.clear();
+        self.wired.partners.clear();
         for has in ["commit_intents", "record_"] {
             let act = database::Act::Hold(Arc::clone(&self.stand));
-            self.database.add(database::Rule { has, moment, act, times: 1 });
+            self.wired.database.add(database::Rule { has, moment, act, times: 1 });
         }
         let stop = || Arc::clone(&self.stand);
         for act in [partner::Act::HoldRequest(stop()), partner::Act::HoldAnswer(stop())] {
-            self.partners.add(partner::Rule { has: "POST /v1/orders", act, times: 1 });
+            self.wired.partners.add(partner::Rule { has: "POST /v1/orders", act, times: 1 });
         }
-        let (engine, before) = (Arc::clone(&self.engine), self.stand.count());
-        let task = self.runtime.as_ref().expect("a runtime").spawn(async move {
+        let (engine, before) = (Arc::clone(&self.wired.engine), self.stand.count());
+        let task = self.wired.runtime().spawn(async move {
             // Whatever it comes to, the ledger is asked.
             let _ = engine.submit_one(order).await;
         });
@@ -142,9 +121,6 @@ impl Walker {
         self.ends.cancel();
         if let Some(recorder) = self.recorder.take() {
             let _ = tokio::time::timeout(PATIENCE, recorder).await;
-        }
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
         }
     }
 }
@@ -229,7 +205,7 @@ impl Ground {
             }
             if let Some(other) = &walks[1 - who] {
                 self.time_passes(order).await;
-                other.walker.clock.advance(BEYOND_THE_LEASE);
+                other.walker.wired.clock.advance(BEYOND_THE_LEASE);
             }
             let from = walkers[who].stand.count();
             let mut walk = walkers[who].set_out(order, moment);

@@ -7,4 +7,5 @@
 pub mod interleave;
 pub mod matrix;
 pub mod wire;
+pub mod wired;
 pub mod world;

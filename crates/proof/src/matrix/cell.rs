@@ -84,7 +84,7 @@ pub async fn run(lane: &Lane, spot: Spot, fault: Fault, seed: u64) {
     };
     ended(shop, &wanted).await;
     if fault.0 == 2 {
-        victim.freeze(false);
+        victim.wired.freeze(false);
         victim.stand.let_go();
         idle(&victim).await;
     }
@@ -131,18 +131,18 @@ async fn meet(
             return None;
         }
         2 => {
-            victim.freeze(true);
-            victim.clock.advance(BEYOND_THE_LEASE);
+            victim.wired.freeze(true);
+            victim.wired.clock.advance(BEYOND_THE_LEASE);
             shop.end_leases().await;
             shop.hurry_moves().await;
             // It goes on when everything is done.
             return None;
         }
         3 => victim.drop_future(place),
-        4 => victim.database.cut(),
+        4 => victim.wired.database.cut(),
         11 => {
-            victim.partners.deafen(true);
-            victim.partners.cut();
+            victim.wired.partners.deafen(true);
+            victim.wired.partners.cut();
         }
         17 => {
             let other = shop.worker(Setup::behind_wires()).await;
@@ -155,10 +155,10 @@ async fn meet(
         }
         _ => {
             if let Some(rule) = in_the_database(fault, seed) {
-                victim.database.add(rule);
+                victim.wired.database.add(rule);
             }
             if let Some(act) = at_the_partner(place, fault, seed) {
-                victim.partners.add(partner::Rule { has: called(place), act, times: 1 });
+                victim.wired.partners.add(partner::Rule { has: called(place), act, times: 1 });
             }
         }
     }
@@ -203,7 +203,7 @@ fn at_the_partner(place: Place, fault: Fault, seed: u64) -> Option<partner::Act>
 /// The database's clock is an hour wrong for a while, and perhaps the engine's as well.
 async fn wrong_clocks(lane: &Lane, victim: &Victim, seed: u64) {
     if drawn(seed, &[false, false, true, true]) {
-        victim.clock.advance(Duration::from_hours(1));
+        victim.wired.clock.advance(Duration::from_hours(1));
     }
     lane.shift(drawn(seed, &[1, -1])).await;
     victim.stand.let_go();
@@ -230,7 +230,7 @@ fn called(place: Place) -> &'static str {
 /// Waits until the late one has done what it had in its hands.
 async fn idle(victim: &Victim) {
     let begun = Instant::now();
-    while victim.engine.is_busy() {
+    while victim.wired.engine.is_busy() {
         assert!(begun.elapsed() < PATIENCE, "it works on and on");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

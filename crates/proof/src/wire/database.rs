@@ -4,15 +4,14 @@
 //! A statement here is what the client sends up to the next `Sync`, or one simple query; its answer ends
 //! with `ReadyForQuery`. The store sends each in one flight (ruling 32).
 
-use super::{Line, Stop};
+use super::{Counted, Stop};
 use orders_embedded::testing::shared_cluster;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::task::JoinHandle;
+use tokio::net::{TcpStream, UnixStream};
 
 /// The request to cancel a statement, instead of a protocol version.
 const CANCEL: u32 = 80_877_102;
@@ -60,24 +59,15 @@ pub struct Rule {
     pub times: u32,
 }
 
-/// The wire.
-pub struct Wire {
-    port: u16,
-    shared: Arc<Shared>,
-    task: JoinHandle<()>,
-}
-
-struct Shared {
-    line: Line,
-    rules: Mutex<Vec<Rule>>,
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.task.abort();
-        self.shared.line.cut_all();
+impl Counted for Rule {
+    fn times(&mut self) -> &mut u32 {
+        &mut self.times
     }
 }
+
+/// The wire.
+pub type Wire = super::Wire<Rule>;
+type Shared = super::Shared<Rule>;
 
 impl Wire {
     /// Before the test cluster.
@@ -88,77 +78,27 @@ impl Wire {
             value.expect("a word of the address").trim_matches('\'').to_owned()
         };
         let socket = PathBuf::from(word("host")).join(format!(".s.PGSQL.{}", word("port")));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let shared = Arc::new(Shared { line: Line::default(), rules: Mutex::default() });
-        let of_all = Arc::clone(&shared);
-        let task = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                if of_all.line.is_deaf() {
-                    continue;
-                }
-                let (socket, shared) = (socket.clone(), Arc::clone(&of_all));
-                tokio::spawn(async move {
-                    tokio::select! {
-                        // However it ends, both sides see it by the end of their connections.
-                        _ = connection(client, socket, &shared) => {}
-                        () = shared.line.cut() => {}
-                    }
-                });
+        Self::listening(move |client, shared| {
+            let socket = socket.clone();
+            async move {
+                // However it ends, both sides see it by the end of their connections.
+                let _ = connection(client, socket, &shared).await;
             }
-        });
-        Self { port, shared, task }
+        })
+        .await
     }
 
     /// The address of a database through the wire.
     pub fn address(&self, database: &str, role: &str) -> String {
         format!("host=127.0.0.1 port={} user={role} dbname={database}", self.port)
     }
-
-    /// Lets something happen to the next statements that fit.
-    pub fn add(&self, rule: Rule) {
-        self.shared.rules().push(rule);
-    }
-
-    /// Forgets what should happen.
-    pub fn clear(&self) {
-        self.shared.rules().clear();
-    }
-
-    /// Breaks every connection that stands.
-    pub fn cut(&self) {
-        self.shared.line.cut_all();
-    }
-
-    /// Lets nothing pass, or everything again.
-    pub fn freeze(&self, frozen: bool) {
-        self.shared.line.freeze(frozen);
-    }
-
-    /// Refuses new connections, or takes them again.
-    pub fn deafen(&self, deaf: bool) {
-        self.shared.line.set_deaf(deaf);
-    }
 }
 
 impl Shared {
-    fn rules(&self) -> std::sync::MutexGuard<'_, Vec<Rule>> {
-        self.rules.lock().expect("no holder panics")
-    }
-
-    /// What happens to a statement at this moment; counts it.
-    fn act(&self, moment: Moment, labels: &[String]) -> Option<Act> {
-        let mut rules = self.rules();
-        let fits = |rule: &Rule| {
-            rule.moment == moment && labels.iter().any(|label| label.contains(rule.has))
-        };
-        let at = rules.iter().position(fits)?;
-        let act = rules[at].act.clone();
-        rules[at].times -= 1;
-        if rules[at].times == 0 {
-            rules.remove(at);
-        }
-        Some(act)
+    /// What happens to a statement at this moment.
+    fn act(&self, moment: Moment, texts: &[String]) -> Option<Act> {
+        let has = |rule: &Rule| texts.iter().any(|text| text.contains(rule.has));
+        self.take(|rule| rule.moment == moment && has(rule)).map(|rule| rule.act)
     }
 }
 

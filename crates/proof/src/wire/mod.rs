@@ -14,9 +14,11 @@ pub mod database;
 pub mod partner;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// How long a test waits for somebody to come to a place, and whoever stands there to be let go.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -100,7 +102,7 @@ impl Stop {
 
 /// Whether anything passes, for all connections of a wire.
 #[derive(Debug)]
-pub(crate) struct Line {
+struct Line {
     /// Whether bytes stand still, as they do before a process that is stopped.
     frozen: watch::Sender<bool>,
     /// Raised by one to cut every connection that stands.
@@ -132,20 +134,97 @@ impl Line {
         let mut cut = self.cut.subscribe();
         let _ = cut.changed().await;
     }
+}
 
-    fn cut_all(&self) {
-        self.cut.send_modify(|count| *count += 1);
+/// What happens to something that passes, so many times.
+pub trait Counted: Clone + Send + 'static {
+    /// How often it still happens.
+    fn times(&mut self) -> &mut u32;
+}
+
+/// A wire: a listener of its own, and what happens to what passes through it.
+pub struct Wire<R> {
+    port: u16,
+    shared: Arc<Shared<R>>,
+    task: JoinHandle<()>,
+}
+
+pub(crate) struct Shared<R> {
+    line: Line,
+    rules: Mutex<Vec<R>>,
+}
+
+impl<R> Drop for Wire<R> {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.shared.line.cut.send_modify(|count| *count += 1);
+    }
+}
+
+impl<R: Counted> Wire<R> {
+    /// A listener whose connections are served so, until they end or are cut.
+    async fn listening<F>(serve: impl Fn(TcpStream, Arc<Shared<R>>) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let shared = Arc::new(Shared { line: Line::default(), rules: Mutex::default() });
+        let of_all = Arc::clone(&shared);
+        let task = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                if of_all.line.deaf.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let served = serve(client, Arc::clone(&of_all));
+                let shared = Arc::clone(&of_all);
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = served => {}
+                        () = shared.line.cut() => {}
+                    }
+                });
+            }
+        });
+        Self { port, shared, task }
     }
 
-    fn freeze(&self, frozen: bool) {
-        self.frozen.send_replace(frozen);
+    /// Lets something happen to what passes next and fits.
+    pub fn add(&self, rule: R) {
+        self.shared.rules.lock().expect("no holder panics").push(rule);
     }
 
-    fn is_deaf(&self) -> bool {
-        self.deaf.load(Ordering::SeqCst)
+    /// Forgets what should happen.
+    pub fn clear(&self) {
+        self.shared.rules.lock().expect("no holder panics").clear();
     }
 
-    fn set_deaf(&self, deaf: bool) {
-        self.deaf.store(deaf, Ordering::SeqCst);
+    /// Breaks every connection that stands.
+    pub fn cut(&self) {
+        self.shared.line.cut.send_modify(|count| *count += 1);
+    }
+
+    /// Lets nothing pass, or everything again.
+    pub fn freeze(&self, frozen: bool) {
+        self.shared.line.frozen.send_replace(frozen);
+    }
+
+    /// Refuses new connections, or takes them again.
+    pub fn deafen(&self, deaf: bool) {
+        self.shared.line.deaf.store(deaf, Ordering::SeqCst);
+    }
+}
+
+impl<R: Counted> Shared<R> {
+    /// The first rule that fits, counted.
+    fn take(&self, fits: impl Fn(&R) -> bool) -> Option<R> {
+        let mut rules = self.rules.lock().expect("no holder panics");
+        let at = rules.iter().position(fits)?;
+        *rules[at].times() -= 1;
+        let rule = rules[at].clone();
+        if *rules[at].times() == 0 {
+            rules.remove(at);
+        }
+        Some(rule)
     }
 }

@@ -1,12 +1,11 @@
 //! A wire before the partners: reads whole requests and whole answers of HTTP/1.1, one at a time, and
 //! knows which call they are, so that a call can be lost, done and lost, held or answered wrongly.
 
-use super::{Line, Stop};
-use std::sync::{Arc, Mutex};
+use super::{Counted, Stop};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 
 /// No request and no answer of these tests is longer.
 const BYTES_MAX: usize = 8 << 20;
@@ -51,98 +50,45 @@ pub struct Rule {
     pub times: u32,
 }
 
-/// The wire.
-pub struct Wire {
-    port: u16,
-    shared: Arc<Shared>,
-    task: JoinHandle<()>,
-}
-
-struct Shared {
-    line: Line,
-    rules: Mutex<Vec<Rule>>,
-    partner: String,
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.task.abort();
-        self.shared.line.cut_all();
+impl Counted for Rule {
+    fn times(&mut self) -> &mut u32 {
+        &mut self.times
     }
 }
+
+/// The wire.
+pub type Wire = super::Wire<Rule>;
+type Shared = super::Shared<Rule>;
 
 impl Wire {
     /// Before the partners at this address, `127.0.0.1:4010` for instance.
     pub async fn start(partner: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let shared = Arc::new(Shared { line: Line::default(), rules: Mutex::default(), partner });
-        let of_all = Arc::clone(&shared);
-        let task = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                if of_all.line.is_deaf() {
-                    continue;
-                }
-                let shared = Arc::clone(&of_all);
-                tokio::spawn(async move {
-                    tokio::select! {
-                        // However it ends, both sides see it by the end of their connections.
-                        _ = connection(client, &shared) => {}
-                        () = shared.line.cut() => {}
-                    }
-                });
+        Self::listening(move |client, shared| {
+            let partner = partner.clone();
+            async move {
+                // However it ends, both sides see it by the end of their connections.
+                let _ = connection(client, &partner, &shared).await;
             }
-        });
-        Self { port, shared, task }
+        })
+        .await
     }
 
     /// The partners' address through the wire.
     pub fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
-
-    /// Lets something happen to the next calls that fit.
-    pub fn add(&self, rule: Rule) {
-        self.shared.rules.lock().expect("no holder panics").push(rule);
-    }
-
-    /// Forgets what should happen.
-    pub fn clear(&self) {
-        self.shared.rules.lock().expect("no holder panics").clear();
-    }
-
-    /// Breaks every connection that stands.
-    pub fn cut(&self) {
-        self.shared.line.cut_all();
-    }
-
-    /// Lets nothing pass, or everything again.
-    pub fn freeze(&self, frozen: bool) {
-        self.shared.line.freeze(frozen);
-    }
-
-    /// Refuses new connections, or takes them again.
-    pub fn deafen(&self, deaf: bool) {
-        self.shared.line.set_deaf(deaf);
-    }
 }
 
 impl Shared {
+    /// What happens to a call.
     fn act(&self, request: &[u8]) -> Option<Act> {
         let first = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let first = String::from_utf8_lossy(first);
-        let mut rules = self.rules.lock().expect("no holder panics");
-        let at = rules.iter().position(|rule| first.contains(rule.has))?;
-        let act = rules[at].act.clone();
-        rules[at].times -= 1;
-        if rules[at].times == 0 {
-            rules.remove(at);
-        }
-        Some(act)
+        self.take(|rule| first.contains(rule.has)).map(|rule| rule.act)
     }
 }
 
-async fn connection(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
+async fn connection(mut client: TcpStream, address: &str, shared: &Shared) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     while let Some(request) = message(&mut client).await? {
         shared.line.flows().await;
@@ -157,19 +103,19 @@ async fn connection(mut client: TcpStream, shared: &Shared) -> std::io::Result<(
             Some(Act::Answer(answer)) => answer.as_bytes().to_vec(),
             Some(Act::LoseRequest) => return never(client).await,
             Some(Act::CutRequest) => {
-                let mut partner = TcpStream::connect(&shared.partner).await?;
+                let mut partner = TcpStream::connect(address).await?;
                 partner.write_all(&request[..request.len() - request.len() / 4]).await?;
                 return Ok(());
             }
             Some(Act::DoLater(by)) => {
-                let (by, partner) = (*by, shared.partner.clone());
+                let (by, partner) = (*by, address.to_owned());
                 tokio::spawn(async move {
                     tokio::time::sleep(by).await;
                     let _ = exchange(&partner, &request).await;
                 });
                 return never(client).await;
             }
-            _ => exchange(&shared.partner, &request).await?,
+            _ => exchange(address, &request).await?,
         };
         if let Some(Act::HoldAnswer(stop)) = &act {
             stop.stand().await;
