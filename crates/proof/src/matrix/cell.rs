@@ -77,7 +77,19 @@ pub async fn run(lane: &Lane, spot: Spot, fault: Fault, seed: u64) {
     let mut victim = Victim::start(shop, place, moment).await;
     let story = || shop.story_of_money();
     assert!(victim.stand.reached(PATIENCE).await, "{spot} was never reached\n{}", story().await);
+    let happened = |victim: &Victim| match fault.0 {
+        7..=10 => Some(victim.wired.database.happened()),
+        12..=15 => Some(victim.wired.partners.happened()),
+        _ => None,
+    };
+    let before = happened(&victim);
     let other = meet(lane, &mut victim, place, fault, seed).await;
+    let begun = Instant::now();
+    // Nobody else comes before it has happened: it might find nothing to meet any more.
+    while before.is_some() && happened(&victim) <= before {
+        assert!(begun.elapsed() < PATIENCE, "{fault} never happened at {spot}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     let other = match other {
         Some(other) => other,
         None => shop.worker(Setup::behind_wires()).await,

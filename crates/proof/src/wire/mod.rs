@@ -13,7 +13,7 @@
 pub mod database;
 pub mod partner;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -152,6 +152,8 @@ pub struct Wire<R> {
 pub(crate) struct Shared<R> {
     line: Line,
     rules: Mutex<Vec<R>>,
+    /// How often something happened.
+    happened: AtomicU32,
 }
 
 impl<R> Drop for Wire<R> {
@@ -169,7 +171,11 @@ impl<R: Counted> Wire<R> {
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let shared = Arc::new(Shared { line: Line::default(), rules: Mutex::default() });
+        let shared = Arc::new(Shared {
+            line: Line::default(),
+            rules: Mutex::default(),
+            happened: AtomicU32::new(0),
+        });
         let of_all = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -192,6 +198,11 @@ impl<R: Counted> Wire<R> {
     /// Lets something happen to what passes next and fits.
     pub fn add(&self, rule: R) {
         self.shared.rules.lock().expect("no holder panics").push(rule);
+    }
+
+    /// How often something has happened here.
+    pub fn happened(&self) -> u32 {
+        self.shared.happened.load(Ordering::SeqCst)
     }
 
     /// Forgets what should happen.
@@ -220,6 +231,7 @@ impl<R: Counted> Shared<R> {
     fn take(&self, fits: impl Fn(&R) -> bool) -> Option<R> {
         let mut rules = self.rules.lock().expect("no holder panics");
         let at = rules.iter().position(fits)?;
+        self.happened.fetch_add(1, Ordering::SeqCst);
         *rules[at].times() -= 1;
         let rule = rules[at].clone();
         if *rules[at].times() == 0 {
