@@ -1,6 +1,6 @@
 -- Purpose: the integrity of a page of orders: the chain of hashes, gaps, the fold of the history
---          against the row, attempts against the history, lines and private part against what was
---          placed, and what belongs to no order. Names every order and rule that is broken. // G10, G11, G12
+--          against the row, attempts and money against the history, lines and private part against what
+--          was placed, and what belongs to no order. Names every order and rule that is broken. // G10, G11, G12
 -- Locks:   none; one snapshot per page.
 -- Rows:    none written; a row per broken rule; the last row per page carries the cursor.
 -- Callers: service_role, the service, people.
@@ -28,6 +28,10 @@ begin
       union all
       select b.* from told as t cross join lateral :"schema".broken_records(t.ids) as b
       union all
+      select b.* from told as t cross join lateral :"schema".broken_attempts(t.ids) as b
+      union all
+      select b.* from told as t cross join lateral :"schema".broken_money(t.ids) as b
+      union all
       select e.order_id, 'order_missing', 'event ' || min(e.seq) || ' belongs to no order' from told as t
         join :"schema".order_events as e on (after_order is null or e.order_id > after_order) and (t.last is null or e.order_id <= t.last)
        where not exists (select from :"schema".orders as o where o.id = e.order_id) group by e.order_id
@@ -35,6 +39,22 @@ begin
       select a.order_id, 'order_missing', 'attempt ' || min(a.generation) || ' belongs to no order' from told as t
         join :"schema".order_attempts as a on (after_order is null or a.order_id > after_order) and (t.last is null or a.order_id <= t.last)
        where not exists (select from :"schema".orders as o where o.id = a.order_id) group by a.order_id
+      union all
+      select i.order_id, 'order_missing', 'line ' || min(i.line) || ' belongs to no order' from told as t
+        join :"schema".order_items as i on (after_order is null or i.order_id > after_order) and (t.last is null or i.order_id <= t.last)
+       where not exists (select from :"schema".orders as o where o.id = i.order_id) group by i.order_id
+      union all
+      select x.order_id, 'order_missing', 'a private part' || ' belongs to no order' from told as t
+        join :"schema".order_private as x on (after_order is null or x.order_id > after_order) and (t.last is null or x.order_id <= t.last)
+       where not exists (select from :"schema".orders as o where o.id = x.order_id) group by x.order_id
+      union all
+      select p.order_id, 'order_missing', 'payment ' || min(p.payment_intent) || ' belongs to no order' from told as t
+        join :"schema".payments as p on (after_order is null or p.order_id > after_order) and (t.last is null or p.order_id <= t.last)
+       where not exists (select from :"schema".orders as o where o.id = p.order_id) group by p.order_id
+      union all
+      select m.order_id, 'order_missing', 'movement of money ' || min(m.id::text) || ' belongs to no order' from told as t
+        join :"schema".money_moves as m on (after_order is null or m.order_id > after_order) and (t.last is null or m.order_id <= t.last)
+       where not exists (select from :"schema".orders as o where o.id = m.order_id) group by m.order_id
     )
     select b.order_id, b.rule, b.detail, null::bigint, null::bigint, null::uuid from broken as b
     union all
