@@ -17,6 +17,8 @@ as $$
            :"schema".lines_digest(jsonb_agg(jsonb_build_object('product_id', i.product_id, 'title', i.title,
              'quantity', i.quantity, 'unit_price_minor', i.unit_price_minor) order by i.line)) as digest
       from :"schema".order_items as i where i.order_id = any (ids) group by i.order_id
+  ), unsettled as materialized (
+    select a.order_id, a.calls from :"schema".order_attempts as a where a.order_id = any (ids) and a.settled_at is null
   )
   select p.id, 'goods_total', 'the lines do not sum to goods_minor' from page as p
     left join lines as l on l.order_id = p.id where l.goods is distinct from p.goods_minor
@@ -37,7 +39,7 @@ as $$
    where a.order_id = any (ids) and a.request_digest <> sha256(a.request_body)
   union all
   select p.id, 'unsettled', 'the status and the unsettled attempt do not fit' from page as p
-    left join :"schema".order_attempts as a on a.order_id = p.id and a.settled_at is null
+    left join unsettled as a on a.order_id = p.id
    where (p.status in ('submitting', 'submitted_to_zinc', 'processing') and a.order_id is null)
       or (p.status in ('completed', 'cancelled', 'failed') and a.order_id is not null)
       or (p.status = 'pending' and a.calls > 0)
