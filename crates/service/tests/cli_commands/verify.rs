@@ -79,7 +79,7 @@ async fn a_history_that_was_rewritten_whole_is_found_by_the_heads_that_were_expo
         kept.ends_with(&format!("{{\"orders\":3,\"heads_sha256\":{}}}\n", said["heads_sha256"]))
     );
     // What grows stands still.
-    desk.types(&["orders", "hold", "1"]).await.ends(0);
+    desk.types(&["orders", "cancel", "1", "--reason", "x"]).await.ends(0);
     let grown = desk.types(&["verify", "--against", &first, "--json"]).await.ends(0).json();
     assert_eq!((&grown["heads_held_against"], &grown["broken"]), (&json!(3), &json!([])));
     let id = desk.id("2").await;
