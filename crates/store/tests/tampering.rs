@@ -412,6 +412,9 @@ async fn money_that_contradicts_its_history_is_found() {
             update payments set refunds_minor = 1000 where order_id = '{whole}'")),
         // The money of one order told of as another's.
         (Whole, "money", format!("update money_moves set order_id = '{}' where order_id = '{whole}'", id(Life::Captured))),
+        // A refund told of another payment, with both sums put right.
+        (Whole, "money", format!("update money_moves set payment_intent = (select payment_intent from payments where order_id = '{1}') where order_id = '{0}';
+            update payments set refunds_minor = case order_id when '{1}' then 500 else 0 end where order_id in ('{0}', '{1}')", whole, id(Life::Captured))),
         // The canceled payment counts again.
         (Life::Replaced, "payment", format!("update payments set live = false where order_id = '{0}'; update payments set live = true where order_id = '{0}' and payment_intent <> 'pi_second'", id(Life::Replaced))),
         // A second attempt's purchase is taken for the first one's.
