@@ -415,6 +415,8 @@ async fn money_that_contradicts_its_history_is_found() {
         // A refund told of another payment, with both sums put right.
         (Whole, "money", format!("update money_moves set payment_intent = (select payment_intent from payments where order_id = '{1}') where order_id = '{0}';
             update payments set refunds_minor = case order_id when '{1}' then 500 else 0 end where order_id in ('{0}', '{1}')", whole, id(Life::Captured))),
+        // No payment counts any more, where another one could be named without an event.
+        (Cancelled, "payment", format!("update payments set live = false where order_id = '{cancelled}'")),
         // The canceled payment counts again.
         (Life::Replaced, "payment", format!("update payments set live = false where order_id = '{0}'; update payments set live = true where order_id = '{0}' and payment_intent <> 'pi_second'", id(Life::Replaced))),
         // A second attempt's purchase is taken for the first one's.
