@@ -32,7 +32,7 @@ create temporary table of_the_engine as select unnest('{
     record_move, record_payments, record_readings, record_setbacks, renew_leases, report_reading,
     review_orders, revoke_api_key, shop_settings, touch_waiting_orders, uncount_events}'::text[]) as name;
 create temporary table inside as select unnest('{
-    accept_patiently, accept_purchase, alert_people, ask_to_cancel, broken_histories, broken_records,
+    accept_patiently, accept_purchase, alert_people, ask_to_cancel, broken_attempts, broken_histories, broken_money, broken_records,
     check_options, check_order_content, check_order_recipient, clock_now, close_finding, close_late_ids,
     complete_by_word, difference_runbook, due_when_released, end_unbought, ends_by_facts, event_actor,
     event_hash, insert_order, line_fault, lines_digest, money_left, move_wanted, needs_approval, new_order_id,

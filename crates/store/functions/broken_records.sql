@@ -1,5 +1,5 @@
--- Purpose: what is wrong with what belongs to some orders: lines, private part and attempts against
---          what the history says of them, and the status against the unsettled attempt. // G8, G11, G12
+-- Purpose: what is wrong with what belongs to some orders: lines and private part against what was placed,
+--          the bytes of each attempt against their digest, and the status against the attempts. // G8, G11, G12
 -- Locks:   none.
 -- Rows:    none written; a row per broken rule.
 -- Callers: verify_orders only.
@@ -17,9 +17,8 @@ as $$
            :"schema".lines_digest(jsonb_agg(jsonb_build_object('product_id', i.product_id, 'title', i.title,
              'quantity', i.quantity, 'unit_price_minor', i.unit_price_minor) order by i.line)) as digest
       from :"schema".order_items as i where i.order_id = any (ids) group by i.order_id
-  ), opened as (
-    select e.order_id, (e.data #>> '{set,generation}')::integer as generation, e.data from :"schema".order_events as e
-     where e.order_id = any (ids) and e.kind = 'purchase_opened'
+  ), unsettled as materialized (
+    select a.order_id, a.calls from :"schema".order_attempts as a where a.order_id = any (ids) and a.settled_at is null
   )
   select p.id, 'goods_total', 'the lines do not sum to goods_minor' from page as p
     left join lines as l on l.order_id = p.id where l.goods is distinct from p.goods_minor
@@ -36,32 +35,11 @@ as $$
   select p.id, 'attempts', 'generation ' || p.generation || ' and the attempts differ' from page as p
    where p.generation <> (select coalesce(max(a.generation), 0) from :"schema".order_attempts as a where a.order_id = p.id)
   union all
-  select coalesce(a.order_id, w.order_id), 'attempts',
-         'attempt ' || coalesce(a.generation, w.generation) || ' is not as it was opened'
-    from (select x.* from :"schema".order_attempts as x where x.order_id = any (ids)) as a
-    full join opened as w on w.order_id = a.order_id and w.generation = a.generation
-   where w.data ->> 'attempt_id' is distinct from a.attempt_id::text
-      or w.data ->> 'provider_key' is distinct from a.provider_key
-      or w.data ->> 'request_digest' is distinct from encode(a.request_digest, 'hex')
-      or (w.data ->> 'price_cap_minor')::bigint is distinct from a.price_cap_minor
-  union all
-  select coalesce(m.order_id, w.order_id), 'money', 'movement ' || coalesce(m.id::text, w.id) || ' is not as it was intended or as it ended'
-    from (select x.* from :"schema".money_moves as x where x.order_id = any (ids)) as m
-    full join (select e.order_id, e.data ->> 'move_id' as id, e.data ->> 'move' as kind, (e.data ->> 'amount_minor')::bigint as amount,
-                      (select x.data ->> 'state' from :"schema".order_events as x where x.order_id = e.order_id and x.kind = 'move_ended'
-                          and x.data ->> 'move_id' = e.data ->> 'move_id' order by x.seq desc limit 1) as ended,
-                      (select x.actor from :"schema".order_events as x where x.order_id = e.order_id and x.kind = 'move_approved'
-                          and x.data ->> 'move_id' = e.data ->> 'move_id' order by x.seq desc limit 1) as agreed
-                 from :"schema".order_events as e where e.order_id = any (ids) and e.kind = 'move_planned') as w
-      on w.id = m.id::text and w.order_id = m.order_id
-   where m.kind is distinct from w.kind or m.amount_minor is distinct from w.amount or m.approved_by is distinct from w.agreed
-      or case when m.settled_at is null then null else m.state end is distinct from w.ended
-  union all
   select a.order_id, 'digest', 'attempt ' || a.generation from :"schema".order_attempts as a
    where a.order_id = any (ids) and a.request_digest <> sha256(a.request_body)
   union all
   select p.id, 'unsettled', 'the status and the unsettled attempt do not fit' from page as p
-    left join :"schema".order_attempts as a on a.order_id = p.id and a.settled_at is null
+    left join unsettled as a on a.order_id = p.id
    where (p.status in ('submitting', 'submitted_to_zinc', 'processing') and a.order_id is null)
       or (p.status in ('completed', 'cancelled', 'failed') and a.order_id is not null)
       or (p.status = 'pending' and a.calls > 0)

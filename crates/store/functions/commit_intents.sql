@@ -66,7 +66,7 @@ begin
          array_agg(case when repeats then 'purchase_repeated' else 'purchase_opened' end) as kinds,
          array_agg(case when repeats then jsonb_build_object('generation', generation)
            else jsonb_build_object('set', jsonb_build_object('generation', generation),
-             'attempt_id', attempt_id, 'provider_key', provider_key,
+             'attempt_id', attempt_id, 'provider', provider_param, 'provider_key', provider_key,
              'request_digest', encode(digest, 'hex'), 'price_cap_minor', price_cap_minor) end) as datas
     into good from ready;
   if good.ids is null then

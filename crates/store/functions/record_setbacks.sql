@@ -55,7 +55,8 @@ begin
          array_agg(evidence) as settlements, array_agg(final) as afters,
          array_agg(case when final = 'submitting'
            then greatest(wait_until, at + bound) else wait_until end) as dues,
-         array_agg(jsonb_strip_nulls(jsonb_build_object('code', code, 'settled_by', evidence, 'calls', calls))
+         array_agg(jsonb_strip_nulls(jsonb_build_object('code', code, 'settled_by', evidence, 'calls', calls,
+           'outcome', case when kind = 'claim_released' then known else outcome end))
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
                 'review_reason', case when final = 'needs_review' then coalesce(review_reason, code) end,
                 'hold_reason', case when held is null then hold_reason end))

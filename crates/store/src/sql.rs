@@ -38,7 +38,8 @@ pub const FUNCTIONS: &[File] = files!("functions":
     "complete_by_word", "manually_complete_order", "due_watches", "record_readings", "report_reading",
     "pause_provider", "claim_account", "beat_worker", "difference_runbook", "tell_differences", "begin_reconciliation",
     "reconcile_payments", "reconcile_refunds", "reconcile_purchases", "reconcile_orders", "finish_reconciliation", "note_books_compared",
-    "order_system_health", "broken_histories", "broken_records", "verify_orders", "add_api_key",
+    "order_system_health", "broken_histories", "broken_records", "broken_attempts", "broken_money",
+    "verify_orders", "add_api_key",
     "find_api_key", "list_api_keys", "revoke_api_key", "shop_settings");
 
 /// Triggers, grants and first settings; created anew on every install, after the functions.

@@ -99,26 +99,6 @@ async fn found(shop: &Shop, id: Uuid, tampering: &str, rule: &str) {
 }
 
 #[tokio::test]
-async fn window_d3_an_edit_of_any_column_of_an_event_is_found() {
-    let (shop, id) = lived().await;
-    let event = format!("where order_id = '{id}' and seq = 4");
-    for (change, rule) in [
-        ("at = at + interval '1 microsecond'", "hash"),
-        ("kind = 'edited'", "hash"),
-        ("status_before = 'pending'", "status_sequence"),
-        ("status_after = 'failed'", "status_sequence"),
-        ("actor = 'somebody'", "hash"),
-        ("actor_source = 'jwt'", "hash"),
-        ("data = data || '{\"code\": \"other\"}'", "hash"),
-        ("data = jsonb_set(data, '{set,hold_reason}', '\"operator\"')", "hash"),
-        ("hash = sha256('x')", "hash"),
-        ("seq = 400", "gap"),
-    ] {
-        found(&shop, id, &format!("update order_events set {change} {event}"), rule).await;
-    }
-}
-
-#[tokio::test]
 async fn window_d3_deleted_added_and_swapped_events_are_found() {
     let (shop, id) = lived().await;
     let of = format!("where order_id = '{id}'");
@@ -151,67 +131,20 @@ async fn window_d3_deleted_added_and_swapped_events_are_found() {
 }
 
 #[tokio::test]
-async fn window_d3_an_edit_of_any_column_of_an_order_is_found() {
-    let (shop, id) = lived().await;
-    for (change, rule) in [
-        ("order_number = 'x'", "fold"),
-        ("status = 'failed', status_before = 'processing'", "head"),
-        ("status_before = 'submitting'", "fold"),
-        ("version = version + 1", "head"),
-        ("head = sha256('x')", "head"),
-        ("generation = 3", "fold"),
-        ("zinc_request_id = 'x'", "fold"),
-        ("zinc_status = 'x'", "fold"),
-        ("hold_reason = 'operator'", "fold"),
-        ("payment_status = 'refunded'", "fold"),
-        ("retailer = 'amazon'", "fold"),
-        ("currency = 'USD'", "fold"),
-        ("goods_minor = goods_minor - 1", "goods_total"),
-        ("total_minor = total_minor + 1", "fold"),
-        ("price_cap_minor = 1", "fold"),
-        ("cost_minor = 1", "fold"),
-        ("content_digest = sha256('x')", "fold"),
-        ("created_at = created_at + interval '1 microsecond'", "fold"),
-    ] {
-        found(&shop, id, &format!("update orders set {change} where id = '{id}'"), rule).await;
-    }
-}
-
-#[tokio::test]
 async fn window_d3_edited_lines_addresses_and_attempts_are_found() {
+    // Column by column: tests/tampering.rs. Here, what is right by itself.
     let (shop, id) = lived().await;
     let of = format!("where order_id = '{id}'");
     let one = format!("{of} and generation = 1");
     for (tampering, rule) in [
-        (format!("update order_items set quantity = quantity + 1 {of}"), "goods_total"),
         (format!("update order_items set quantity = 1, unit_price_minor = 1530 {of}"), "lines"),
-        (format!("update order_items set product_id = 'other' {of}"), "lines"),
-        (format!("update order_items set line = 2 {of}"), "lines"),
-        (format!("delete from order_items {of}"), "lines"),
-        (
-            format!(
-                "update order_private set recipient = recipient || '{{\"city\": \"Leeds\"}}' {of}"
-            ),
-            "private",
-        ),
-        (format!("update order_private set gift_message = 'x' {of}"), "private"),
-        (format!("delete from order_private {of}"), "private"),
-        (format!("update order_attempts set request_body = 'edited' {one}"), "digest"),
         (
             format!(
                 "update order_attempts set request_body = 'edited', request_digest = sha256('edited') {one}"
             ),
             "attempts",
         ),
-        (format!("update order_attempts set provider_key = 'other' {one}"), "attempts"),
-        (
-            format!("update order_attempts set attempt_id = '{}' {one}", Uuid::from_u128(5)),
-            "attempts",
-        ),
-        (format!("update order_attempts set price_cap_minor = 1 {one}"), "attempts"),
-        (format!("update order_attempts set generation = 3 {one}"), "attempts"),
         (format!("delete from order_attempts {one}"), "attempts"),
-        (format!("delete from order_attempts {of}"), "attempts"),
         (
             format!(
                 "update order_attempts set settled_at = null, settled_by = null, outcome = 'unknown' {of} and generation = 2"

@@ -321,7 +321,8 @@ async fn d3_an_edit_of_a_movement_of_money_is_found() {
         shop.sql("alter table money_moves disable trigger user").await;
         shop.sql(&format!("update money_moves set {edit}")).await;
         let found = shop.text("select string_agg(distinct rule, ' ') from verify_orders(null, 100) where rule is not null").await;
-        assert_eq!(found, "money", "{edit}");
+        // The sum of the refunds, kept at the payment, shows the first two as well.
+        assert!(["money", "money payment"].contains(&found.as_str()), "{edit}: {found}");
     }
 }
 

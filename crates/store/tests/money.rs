@@ -284,7 +284,9 @@ async fn g35_a_refund_above_the_limit_waits_for_a_second_person_and_for_nobody_l
     assert_eq!(word(&shop, &decide("withdraw", 1530, "bob")).await, "false may_be_sent unknown");
     let forced = shop.admin.query("test", "update money_moves set approved_by = 'ada'", &[]).await;
     assert!(forced.is_err(), "nor past the door");
-    shop.verify().await;
+    // Nothing is wrong but what ended() did: the movement that it took away by force is missed.
+    let found = "select string_agg(distinct rule, ' ') from verify_orders(null, 100) where rule is not null";
+    assert_eq!(shop.text(found).await, "money");
 }
 
 #[tokio::test]

@@ -1,31 +1,51 @@
 //! `verify`: the integrity of everything that is stored, order by order.
 
+mod heads;
+
 use super::NOT_GOOD;
 use super::output::{Paint, count_bar, painted, plain, say, say_json, tell};
 use super::table::table;
 use crate::app::DatabaseArgs;
 use clap::Args;
+use futures_util::{TryStreamExt, stream};
 use indicatif::ProgressBar;
-use orders_core::id::hex;
 use orders_store::{Store, read, schema, verify};
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
+use uuid::Uuid;
 
-/// Check every order: its chain of hashes, its history against its row, its attempts, its lines.
+/// How many pages are checked at the same time, each on a connection.
+const PAGES_AT_ONCE: usize = 2;
+
+/// Check every order: its chain of hashes, its history against its row, its attempts, money and lines.
 ///
-/// Works beside running engines. The digest of the chains' ends is the same as long as no history
-/// has changed or grown: keep it elsewhere, and nobody can rewrite the past unseen.
+/// Works beside running engines. Whoever rewrites a whole history, and not only a part, makes a chain that
+/// is right again; the heads that were exported before show it. Keep them where nobody who can write to
+/// this database can write.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  atomic-orders verify             a table of what is broken, and the digest
-  atomic-orders verify --json      one document: orders, events, broken, drift, roles, digest
+  atomic-orders verify                        a table of what is broken, and the digest
+  atomic-orders verify --json                 one document: orders, events, broken, drift, roles, digest
+  atomic-orders verify --export heads.jsonl   writes the end of each history, one line an order
+  atomic-orders verify --against heads.jsonl  each of them must still stand in its history
+  atomic-orders verify --against yesterday.jsonl --export today.jsonl
+
+Rules of --against: order_missing, history_shorter, history_rewritten. While one is broken nothing is
+exported.
 
 Exit code 3: something is broken.")]
 pub struct Verify {
     /// How many orders are checked at once.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     page_size: i32,
+    /// Write the ends of all histories to a file, to be kept elsewhere.
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+    /// Hold the ends in a file that was exported before against the histories.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// One JSON document.
     #[arg(long)]
     json: bool,
@@ -38,6 +58,8 @@ pub struct Verify {
 struct Found {
     orders: u64,
     events: u64,
+    seconds: f64,
+    held: heads::Held,
     broken: Vec<verify::Broken>,
     digest: String,
     drift: Vec<String>,
@@ -47,12 +69,20 @@ struct Found {
 impl Verify {
     /// Checks all pages; succeeds only if nothing is broken.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let (database, store) = self.database.shop(2).await?;
+        let (database, store) = self.database.shop(PAGES_AT_ONCE + 1).await?;
         let health = read::health(&store).await?;
         let known = health["orders"].as_object().into_iter().flatten();
         let bar = count_bar(known.filter_map(|(_, count)| count.as_u64()).sum(), "orders");
+        let held = match &self.against {
+            Some(file) => heads::hold_against(&store, file).await?,
+            None => heads::Held::default(),
+        };
         let mut found = self.pages(&store, &bar).await?;
-        found.digest = heads(&store).await?;
+        // The only proof that something was rewritten is not replaced by what was written.
+        let export = self.export.as_deref().filter(|_| held.broken.is_empty());
+        found.digest = heads::export(&store, export).await?;
+        found.broken.splice(0..0, held.broken.iter().cloned());
+        found.held = held;
         found.drift = schema::drift(&store).await?;
         found.roles = verify::dangerous_roles(&store).await?;
         bar.finish_and_clear();
@@ -61,43 +91,55 @@ impl Verify {
         } else {
             found.tell()?;
         }
+        if self.export.is_some() && export.is_none() {
+            tell("Note: nothing was exported, because the heads that were kept do not stand.");
+        }
         database.close().await?;
         Ok(if found.is_good() { ExitCode::SUCCESS } else { ExitCode::from(NOT_GOOD) })
     }
 
     async fn pages(&self, store: &Store, bar: &ProgressBar) -> anyhow::Result<Found> {
+        let begun = Instant::now();
         let mut found = Found::default();
-        let mut after = None;
-        loop {
-            let page = verify::page(store, after, self.page_size).await?;
+        let stretches = stream::try_unfold(Some(None), |from: Option<Option<Uuid>>| async move {
+            let Some(after) = from else { return Ok(None) };
+            let until = verify::boundary(store, after, self.page_size).await?;
+            anyhow::Ok(Some(((after, until), until.map(Some))))
+        });
+        let checked = stretches
+            .map_ok(|(after, until)| self.stretch(store, after, until))
+            .try_buffered(PAGES_AT_ONCE);
+        let mut checked = std::pin::pin!(checked);
+        while let Some(page) = checked.try_next().await? {
             found.orders += page.orders;
             found.events += page.events;
             found.broken.extend(page.broken);
             bar.set_position(found.orders);
-            after = page.last;
-            if after.is_none() {
-                return Ok(found);
+        }
+        found.seconds = begun.elapsed().as_secs_f64();
+        Ok(found)
+    }
+
+    /// All orders after one until another. Some may have been placed between them meanwhile.
+    async fn stretch(
+        &self,
+        store: &Store,
+        mut after: Option<Uuid>,
+        until: Option<Uuid>,
+    ) -> anyhow::Result<verify::Page> {
+        let mut all = verify::Page::default();
+        loop {
+            let page = verify::page(store, after, self.page_size).await?;
+            all.orders += page.orders;
+            all.events += page.events;
+            all.broken.extend(page.broken);
+            after = page.last.or(after);
+            let is_full = page.orders == u64::from(self.page_size.unsigned_abs());
+            if !is_full || until.is_some() && after >= until {
+                return Ok(all);
             }
         }
     }
-}
-
-/// One digest over the ends of all chains, in the order of the ids.
-async fn heads(store: &Store) -> anyhow::Result<String> {
-    const PAGE: i64 = 5000;
-    let (mut digest, mut after) = (Sha256::new(), None);
-    loop {
-        let page = verify::heads(store, after, PAGE).await?;
-        for (id, head) in &page {
-            digest.update(id.as_bytes());
-            digest.update(head);
-        }
-        after = page.last().map(|(id, _)| *id);
-        if (page.len() as u64) < PAGE.unsigned_abs() {
-            break;
-        }
-    }
-    Ok(hex(&digest.finalize()))
 }
 
 impl Found {
@@ -105,10 +147,21 @@ impl Found {
         self.broken.is_empty() && self.drift.is_empty()
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a figure for people"
+    )]
+    fn events_per_minute(&self) -> u64 {
+        (self.events as f64 * 60.0 / self.seconds.max(0.001)) as u64
+    }
+
     fn json(&self) -> serde_json::Value {
         json!({
             "good": self.is_good(), "orders": self.orders, "events": self.events,
-            "broken": self.broken, "drift": self.drift, "dangerous_roles": self.roles,
+            "seconds": self.seconds, "events_per_minute": self.events_per_minute(),
+            "heads_held_against": self.held.heads, "broken": self.broken, "drift": self.drift, "dangerous_roles": self.roles,
             "heads_sha256": self.digest,
         })
     }
@@ -131,6 +184,15 @@ impl Found {
             painted(&format!("{count} rules are broken"), Paint::Bad)
         };
         say(format!("{verdict}: {} orders and {} events were checked.", self.orders, self.events))?;
+        say(format!(
+            "That took {:.1} s: {} events a minute.",
+            self.seconds,
+            self.events_per_minute()
+        ))?;
+        if self.held.heads > 0 {
+            let (kept, lost) = (self.held.heads, self.held.broken.len());
+            say(format!("{kept} heads that were kept were compared; {lost} do not stand."))?;
+        }
         say(format!("The ends of all histories: sha256 {}", self.digest))?;
         for danger in &self.roles {
             tell(format!("Note: {}.", plain(&danger.sentence)));

@@ -58,3 +58,77 @@ async fn a_changed_protected_function_is_drift() {
     let drift = said.json()["drift"].to_string();
     assert!(said.code == Some(3) && drift.contains("setting_number"), "{said:?}");
 }
+
+/// The chain of an order, written anew from its beginning with another actor: every hash is right again.
+const REWRITTEN: &str = "do $$ declare e record; former bytea := '\\x'; begin
+  for e in select x.* from order_events as x join orders as o on o.id = x.order_id where o.order_number = '2' order by x.seq loop
+    former := event_hash(former, e.order_id, e.seq, e.at, e.kind, e.status_before, e.status_after, 'nobody', e.actor_source, e.data);
+    update order_events set actor = 'nobody', hash = former where order_id = e.order_id and seq = e.seq;
+    update orders set head = former where id = e.order_id;
+  end loop; end $$";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_was_rewritten_whole_is_found_by_the_heads_that_were_exported() {
+    let desk = three().await;
+    let (first, second) = (desk.file("first.jsonl", ""), desk.file("second.jsonl", ""));
+    let (first, second) = (text(&first).to_owned(), text(&second).to_owned());
+    let said = desk.types(&["verify", "--export", &first, "--json"]).await.ends(0).json();
+    let kept = std::fs::read_to_string(&first).unwrap();
+    assert_eq!(kept.lines().count(), 4, "{kept}");
+    assert!(
+        kept.ends_with(&format!("{{\"orders\":3,\"heads_sha256\":{}}}\n", said["heads_sha256"]))
+    );
+    // What grows stands still.
+    desk.types(&["orders", "cancel", "1", "--reason", "x"]).await.ends(0);
+    let grown = desk.types(&["verify", "--against", &first, "--json"]).await.ends(0).json();
+    assert_eq!((&grown["heads_held_against"], &grown["broken"]), (&json!(3), &json!([])));
+    let id = desk.id("2").await;
+    desk.by_force(REWRITTEN).await;
+    desk.types(&["verify"]).await.ends(0);
+    let said = desk.types(&["verify", "--against", &first, "--export", &second, "--json"]).await;
+    assert!(said.err.contains("nothing was exported"), "{}", said.err);
+    assert_eq!(std::fs::read_to_string(&second).unwrap(), "", "it was not there, and is not");
+    let broken = said.ends(3).json()["broken"].clone();
+    assert_eq!(broken.as_array().unwrap().len(), 1, "{broken}");
+    assert_eq!(
+        (&broken[0]["order_id"], &broken[0]["rule"]),
+        (&json!(id), &json!("history_rewritten"))
+    );
+    let told = desk.types(&["verify", "--against", &first]).await.ends(3);
+    assert!(
+        told.out.contains("3 heads that were kept were compared; 1 do not stand"),
+        "{}",
+        told.out
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_file_of_heads_is_refused_with_its_line() {
+    let desk = three().await;
+    let path = desk.file("heads.jsonl", "");
+    desk.types(&["verify", "--export", text(&path)]).await.ends(0);
+    let kept = std::fs::read_to_string(&path).unwrap();
+    let line: Vec<&str> = kept.lines().collect();
+    for (content, at, why) in [
+        (String::new(), "line 1", "was cut"),
+        (lines_of(&line[..2]), "line 3", "was cut"),
+        (kept[..kept.len() - 5].to_owned(), "line 4", "was cut"),
+        (lines_of(&[line[1], line[0]]), "line 2", "in the order of their ids"),
+        (lines_of(&[line[0], line[0]]), "line 2", "in the order of their ids"),
+        (lines_of(&[line[0], line[3]]), "line 2", "number and digest"),
+        (kept.replacen("\"head\":\"", "\"head\":\"x", 1), "line 1", "hex digits"),
+        (kept.replacen("version", "Version", 1), "line 1", "no line that"),
+        (format!("{kept}{kept}"), "line 4", "something follows"),
+        (format!("{{{}}}\n", " ".repeat(9000)), "line 1", "longer than"),
+    ] {
+        let broken = desk.file("broken.jsonl", &content);
+        let said = desk.types(&["verify", "--against", text(&broken)]).await.ends(1);
+        assert!(said.err.contains(at) && said.err.contains(why), "{at} {why}: {}", said.err);
+    }
+    let said = desk.types(&["verify", "--against", "no/such/file"]).await.ends(1);
+    assert!(said.err.contains("cannot read no/such/file"), "{}", said.err);
+}
+
+fn lines_of(lines: &[&str]) -> String {
+    lines.join("\n") + "\n"
+}
