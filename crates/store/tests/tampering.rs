@@ -60,7 +60,10 @@ const UNAUDITED_TABLES: [(&str, &str); 15] = [
     ("findings", "evidence beside the history; kept by triggers, compared with nothing"),
     ("idempotency_keys", "stored answers; the orders and moves that they speak of are audited"),
     ("inbox", "messages of Stripe, each a hint only; Stripe keeps its own list"),
-    ("order_edges", "the twin of a constraint whose digest is compared by the check for drift"),
+    (
+        "order_edges",
+        "the readable twin of a constraint; the constraint is what refuses, and its digest is compared",
+    ),
     ("protected_functions", "the check for drift compares it with the release"),
     ("protected_objects", "the check for drift compares it with the release"),
     ("provider_accounts", "when an account is asked again; no part of an order"),
