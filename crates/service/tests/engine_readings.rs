@@ -177,15 +177,12 @@ async fn window_a5_a_purchase_that_is_worked_on_for_a_day_tells_a_person_and_goe
     let mut options = hurried();
     options.zinc.placed_after_ms = 3_600_000;
     let shop = Shop::with(options).await;
+    shop.own_clock().await;
     let id = shop.paid(1).await[0];
     let worker = shop.worker(Setup::default()).await;
     shop.until("select bool_and(status = 'submitted_to_zinc') from {s}.orders").await;
     assert_eq!(alerts(&shop, id).await, 0);
-    // The wall keeps this time for ever; here it is a day earlier.
-    shop.sql("alter table {s}.order_attempts disable trigger user").await;
-    shop.sql("update {s}.order_attempts set first_sent_at = first_sent_at - interval '25 hours'")
-        .await;
-    shop.sql("alter table {s}.order_attempts enable trigger user").await;
+    shop.shift("25 hours").await;
     shop.until(&format!("select count(*) = 1 from {{s}}.alerts where order_id = '{id}'")).await;
     worker.stop().await;
     assert_eq!(shop.status(id).await, "submitted_to_zinc");
