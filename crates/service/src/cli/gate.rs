@@ -6,6 +6,10 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// No signal to this process is taken later than that.
+const TAKEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// `point:n`: die at the n-th passing of the point.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +58,12 @@ impl Gate for Deadly {
             let this: Pid = getpid();
             // Nothing runs after a kill: no destructor, no flush, as in a real crash.
             let _ = kill_process(this, self.signal);
+            // The kernel may hand the signal to another thread, and until that one takes it this one would
+            // go on. Whoever is woken later finds this time long over.
+            let begun = Instant::now();
+            while let Some(left) = TAKEN_WITHIN.checked_sub(begun.elapsed()) {
+                std::thread::park_timeout(left);
+            }
         }
     }
 }
