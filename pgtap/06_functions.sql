@@ -12,6 +12,7 @@ insert into door values
   ('decide_move', 'move_uuid uuid, decision_param text, amount_minor_param bigint, reason_param text DEFAULT NULL::text, '
     || 'options jsonb DEFAULT ''{}''::jsonb', 'jsonb'),
   ('hold_order', 'order_uuid uuid, reason_param text DEFAULT ''operator''::text, options jsonb DEFAULT ''{}''::jsonb', 'jsonb'),
+  ('hold_shop', 'reason_param text, options jsonb DEFAULT ''{}''::jsonb', 'jsonb'),
   ('manually_complete_order', 'order_uuid uuid, zinc_request_id_param text DEFAULT NULL::text, reason_param text DEFAULT NULL::text, '
     || 'options jsonb DEFAULT ''{}''::jsonb', 'jsonb'),
   ('order_system_health', '', 'jsonb'),
@@ -20,14 +21,15 @@ insert into door values
   ('refund_order', 'order_uuid uuid, amount_minor_param bigint DEFAULT NULL::bigint, reason_param text DEFAULT NULL::text, '
     || 'options jsonb DEFAULT ''{}''::jsonb', 'jsonb'),
   ('release_hold', 'order_uuid uuid, options jsonb DEFAULT ''{}''::jsonb', 'jsonb'),
+  ('release_shop', 'reason_param text, options jsonb DEFAULT ''{}''::jsonb', 'jsonb'),
   ('resolve_review', 'order_uuid uuid, decision_param text, reason_param text, options jsonb DEFAULT ''{}''::jsonb', 'jsonb'),
   ('verify_orders', 'after_order uuid, page_size integer',
     'TABLE(order_id uuid, rule text, detail text, orders_checked bigint, events_checked bigint, last_order uuid)');
 create temporary table of_the_engine as select unnest('{
-    add_api_key, add_tallies, adopt_payment, beat_worker, begin_reconciliation, claim_account, commit_intents,
+    add_api_key, add_tallies, adopt_payment, beat_worker, begin_reconciliation, begin_work, claim_account, commit_intents,
     commit_move, due_events, due_payments, due_watches, events_from, expire_unpaid, fail_refund, find_api_key,
     finish_events, finish_reconciliation, lease_moves, list_api_keys, lock_due_orders, move_cursor,
-    note_books_compared, nudge_moves, pause_provider, payment_to_read, plan_captures, receive_event,
+    note_books_compared, note_shop_compared, nudge_moves, pause_provider, payment_to_read, plan_captures, receive_event,
     reconcile_orders, reconcile_payments, reconcile_purchases, reconcile_refunds, record_acceptances,
     record_move, record_payments, record_readings, record_setbacks, renew_leases, report_reading,
     review_orders, revoke_api_key, shop_settings, touch_waiting_orders, uncount_events}'::text[]) as name;
@@ -35,11 +37,11 @@ create temporary table inside as select unnest('{
     accept_patiently, accept_purchase, alert_people, ask_to_cancel, broken_attempts, broken_histories, broken_money, broken_records,
     check_options, check_order_content, check_order_recipient, clock_now, close_finding, close_late_ids,
     complete_by_word, difference_runbook, due_when_released, end_unbought, ends_by_facts, event_actor,
-    event_hash, insert_order, line_fault, lines_digest, money_left, move_wanted, needs_approval, new_order_id,
-    objection_to_acceptance, open_finding, payment_deviation, payment_intent_fault, payment_word, plan_move,
+    event_hash, forgotten_effects, forgotten_purchase, free_shop, hold_forgotten, hold_shop_for, insert_order, line_fault, lines_digest, money_left, move_wanted, needs_approval, new_order_id,
+    objection_to_acceptance, objection_to_ending, open_finding, payment_deviation, payment_intent_fault, payment_word, plan_move,
     private_digest, recover_dead_keys, recover_ended_leases, refunds_within_received, refusal,
     refusal_by_word, refuse_birth, refuse_word, refuse_write, repeated_order, report_payment,
-    request_id_fault, return_money, setting_ms, setting_number, settle_payment, take_idempotency_key,
+    request_id_fault, return_money, setting_ms, setting_number, settle_payment, shop_place, take_idempotency_key,
     tell_differences, text_fault, tie_payment, whole_fault, withdraw_unapproved, write_event, write_events}'::text[]) as name;
 
 create temporary table found as

@@ -5,11 +5,11 @@ select plan(169);
 
 create temporary table shop_table as select unnest('{alerts, api_keys, cursors, differences, findings, idempotency_keys, inbox, money_moves,
   order_attempts, order_edges, order_events, order_items, order_private, orders, payments, protected_functions, protected_objects,
-  provider_accounts, schema_migrations, settings, tallies, workers}'::text[]) as name;
+  provider_accounts, schema_migrations, settings, shop, tallies, workers}'::text[]) as name;
 create temporary table may (name text, priv text, columns text[]);
 insert into may (name, priv)
 select unnest('{alerts, cursors, differences, findings, order_edges, order_events, order_items, orders, payments, protected_functions,
-  protected_objects, provider_accounts, schema_migrations, tallies, workers}'::text[]), 'SELECT'
+  protected_objects, provider_accounts, schema_migrations, shop, tallies, workers}'::text[]), 'SELECT'
 union all
 -- Only so that a guard can answer with a sentence.
 select unnest('{alerts, differences, findings, money_moves, order_items, order_private, orders, payments}'::text[]), 'TRUNCATE'

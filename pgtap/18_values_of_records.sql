@@ -15,7 +15,7 @@ insert into sample values
     'created_at', now(), 'received_at', now(), 'state', 'new', 'tries', 0, 'due_at', now())),
   ('idempotency_keys', jsonb_build_object('caller', 'pgtap', 'key', 'x', 'digest', sha256('x'), 'answer', '{}'::jsonb, 'created_at', now())),
   ('api_keys', jsonb_build_object('id', gen_random_uuid(), 'prefix', 'pgtap', 'digest', sha256(convert_to(:'id', 'UTF8')), 'role', 'service_role', 'note', '', 'created_at', now())),
-  ('workers', jsonb_build_object('worker', 'pgtap', 'release', 'x', 'started_at', now(), 'seen_at', now())), ('provider_accounts', '{"provider": "pgtap", "pauses": 0}'), ('settings', '{"name": "pgtap", "value": "x"}'),
+  ('workers', jsonb_build_object('worker', 'pgtap', 'release', 'x', 'started_at', now(), 'seen_at', now(), 'beats', 0)), ('provider_accounts', '{"provider": "pgtap", "pauses": 0}'), ('settings', '{"name": "pgtap", "value": "x"}'),
   ('tallies', jsonb_build_object('name', 'pgtap', 'count', 1, 'at', now())), ('cursors', jsonb_build_object('name', 'pgtap', 'at', now()));
 create function pg_temp.with(table_name text, change jsonb) returns text
 language plpgsql as $$
@@ -54,7 +54,7 @@ select is(pg_temp.with(part, change::jsonb), '23514 ' || rule, part || ': ' || l
     ('inbox', '{"due_at": null}', 'inbox_due_while_new'), ('inbox', '{"handled_at": "2026-01-01"}', 'inbox_handled_when_not_new'),
     ('idempotency_keys', '{"caller": ""}', 'idempotency_keys_caller_length'), ('idempotency_keys', '{"key": ""}', 'idempotency_keys_key_length'), ('idempotency_keys', '{"digest": "x"}', 'idempotency_keys_digest_is_a_digest'),
     ('api_keys', '{"prefix": "abc"}', 'api_keys_prefix_length'), ('api_keys', '{"digest": "x"}', 'api_keys_digest_is_a_digest'), ('api_keys', '{"role": "postgres"}', 'api_keys_role_known'),
-    ('api_keys', jsonb_build_object('note', repeat('x', 201))::text, 'api_keys_note_length'), ('workers', '{"worker": ""}', 'workers_worker_length'),
+    ('api_keys', jsonb_build_object('note', repeat('x', 201))::text, 'api_keys_note_length'), ('workers', '{"worker": ""}', 'workers_worker_length'), ('workers', '{"beats": -1}', 'workers_beats_positive'),
     ('provider_accounts', jsonb_build_object('paused_code', repeat('x', 101))::text, 'provider_accounts_paused_code_length'), ('provider_accounts', '{"account_mark": "x"}', 'provider_accounts_mark_is_a_digest'),
     ('settings', '{"name": ""}', 'settings_name_length'), ('settings', jsonb_build_object('value', repeat('x', 1001))::text, 'settings_value_length'), ('tallies', '{"name": ""}', 'tallies_name_length'),
     ('tallies', '{"count": -1}', 'tallies_count_positive'), ('cursors', '{"name": ""}', 'cursors_name_length')) as t (part, change, rule);

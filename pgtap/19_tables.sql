@@ -53,15 +53,18 @@ insert into has_columns values
   ('provider_accounts', 'account_mark bytea, paused_code text, paused_until timestamp with time zone, pauses! integer, provider! text'),
   ('schema_migrations', 'applied_at! timestamp with time zone, digest! bytea, name! text, version! integer'),
   ('settings', 'name! text, value! text'),
+  ('shop', 'beaten_at timestamp with time zone, compare_since timestamp with time zone, compared_at timestamp with time zone, '
+    || 'forgotten_from timestamp with time zone, held_because text, held_since timestamp with time zone, one! boolean, place text, '
+    || 'server_started_at timestamp with time zone'),
   ('tallies', 'at! timestamp with time zone, count! bigint, name! text'),
-  ('workers', 'release! text, seen_at! timestamp with time zone, started_at! timestamp with time zone, stopped_at timestamp with time '
+  ('workers', 'beats! bigint, release! text, seen_at! timestamp with time zone, started_at! timestamp with time zone, stopped_at timestamp with time '
     || 'zone, worker! text');
 create temporary table has_indexes (part text, list text);
 insert into has_indexes values
   ('alerts', 'alerts_once_while_open!, alerts_pkey!'),
   ('api_keys', 'api_keys_digest_unique!, api_keys_pkey!'),
   ('cursors', 'cursors_pkey!'),
-  ('differences', 'differences_by_subject, differences_once_while_open!, differences_pkey!'),
+  ('differences', 'differences_by_subject, differences_of_orders_open, differences_once_while_open!, differences_pkey!'),
   ('findings', 'findings_once_while_open!, findings_pkey!'),
   ('idempotency_keys', 'idempotency_keys_by_age, idempotency_keys_pkey!'),
   ('inbox', 'inbox_by_content, inbox_by_payment, inbox_by_time, inbox_due, inbox_pkey!'),
@@ -81,6 +84,7 @@ insert into has_indexes values
   ('provider_accounts', 'provider_accounts_pkey!'),
   ('schema_migrations', 'schema_migrations_pkey!'),
   ('settings', 'settings_pkey!'),
+  ('shop', 'shop_pkey!'),
   ('tallies', 'tallies_pkey!'),
   ('workers', 'workers_pkey!');
 create temporary table has_triggers (part text, list text);

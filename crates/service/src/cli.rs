@@ -20,6 +20,7 @@ pub mod reconcile;
 pub mod recover;
 pub mod sandbox;
 pub mod serve;
+mod shop;
 pub mod table;
 pub mod up;
 pub mod verify;
@@ -114,6 +115,8 @@ enum Command {
     Reconcile(reconcile::Reconcile),
     /// Check the integrity of everything that is stored.
     Verify(verify::Verify),
+    /// See whether the whole shop is held; stop it, or let it go on.
+    Shop(shop::Shop),
     /// Say in plain words what is wrong with an installation.
     Doctor(doctor::Doctor),
     /// Make API keys for callers of the server.
@@ -139,6 +142,7 @@ impl Cli {
             Command::Complete(command) => command.run().await,
             Command::Reconcile(command) => command.run().await,
             Command::Verify(command) => command.run().await,
+            Command::Shop(command) => command.run().await,
             Command::Doctor(command) => command.run(clock).await,
             Command::Keys(command) => command.run(seed).await,
             Command::Sandbox(command) => command.run().await,

@@ -8,7 +8,7 @@
 //! time), [`recover`] (what others left), [`watch`] (what the provider has), [`look_up`] (what the
 //! provider may have), [`pay`] (what waits for its payment, as fast as `pace` allows), [`events`]
 //! (what Stripe sends word of), [`missed`] (what it sent in vain), [`moves`] (money), [`reconcile`]
-//! (what does not agree), [`stop`](Engine::run) at the end.
+//! (what does not agree), `standing` (whether the database can be trusted), [`stop`](Engine::run) at the end.
 
 pub mod chance;
 pub mod events;
@@ -20,6 +20,7 @@ pub mod pay;
 pub mod reconcile;
 pub mod record;
 pub mod recover;
+mod standing;
 pub mod stats;
 pub mod submit;
 pub mod watch;
@@ -34,7 +35,7 @@ use orders_gateway::http::BootClock;
 use orders_gateway::provider::Provider;
 use orders_gateway::stripe;
 use orders_store::settings::Settings;
-use orders_store::{Store, account, schema, settings};
+use orders_store::{Store, account, schema, settings, shop};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -163,6 +164,8 @@ pub struct Engine {
     stopping: AtomicBool,
     /// On the boot clock, in milliseconds: until when an order may be leased whose answer was given up.
     leased_until_ms: AtomicU64,
+    /// Whether the database can be trusted.
+    trust: standing::Trust,
     /// Whether the account or the way to it is at fault; while it is, one order at a time tries
     /// whether it is over.
     trouble: std::sync::Mutex<Trouble>,
@@ -185,7 +188,8 @@ pub struct Parts {
 }
 
 impl Engine {
-    /// Checks the ground, the times and the provider's account; refuses with a sentence. // A1, A3, G21
+    /// Checks the ground, the times and the provider's account; refuses with a sentence. Asks whether the
+    /// database can be trusted: until it was compared, nothing is claimed. // A1, A3, G21, G22
     pub async fn prepare(parts: Parts, options: Options) -> Result<Arc<Self>, CannotStart> {
         options.times.check()?;
         schema::check_ground(&parts.store).await?;
@@ -195,6 +199,7 @@ impl Engine {
         if let account::Claim::Another(sentence) = claim {
             return Err(CannotStart::AnotherAccount(sentence));
         }
+        let standing = shop::begin_work(&parts.store, &options.worker).await?;
         // A warning that must hold an order is asked for, whoever made the client. // G2
         let stripe = parts.stripe.map(|client| {
             Arc::new(client.as_ref().clone().reading_warnings(settings.hold_on_fraud_signs))
@@ -210,6 +215,7 @@ impl Engine {
             cut: CancellationToken::new(),
             stopping: AtomicBool::new(false),
             leased_until_ms: AtomicU64::new(0),
+            trust: standing::Trust::of(&standing),
             trouble: std::sync::Mutex::default(),
             store: parts.store,
             provider: parts.provider,
@@ -269,7 +275,7 @@ impl Engine {
     /// nothing by itself; for a server beside engines that run elsewhere. // G43
     pub async fn run_on_demand(self: Arc<Self>, stop: CancellationToken) -> Stopped {
         let recorder = tokio::spawn(Arc::clone(&self).record_answers());
-        stop.cancelled().await;
+        self.keep_beating(&stop).await;
         self.stopping.store(true, Ordering::SeqCst);
         self.end(self.wait_for_calls(), recorder).await
     }

@@ -25,6 +25,7 @@ async fn claim_all(store: &Store, plan: Plan) -> Result<Vec<Claimed>, Error> {
         provider: "zinc_v1".into(),
         account: None,
         worker: "t".into(),
+        beats_seen: 0,
         token: Uuid::from_u128(7),
         lease: Duration::from_mins(1),
         call: Duration::from_secs(30),

@@ -28,6 +28,7 @@ async fn old_doubts(shop: &Shop, count: usize) {
         provider: "zinc_v1".into(),
         account: None,
         worker: "t".into(),
+        beats_seen: 0,
         token: Uuid::from_u128(7),
         lease: Duration::from_mins(1),
         call: Duration::from_secs(30),

@@ -30,7 +30,7 @@ as $$
   ), lives as (
     select c.order_id, c.generation, min(c.at) filter (where c.kind = 'purchase_opened') as opened_at,
            (array_agg(c.data order by c.seq))[1] as opened,
-           count(*) filter (where c.is_call) - count(*) filter (where c.unsent) as calls,
+           count(*) filter (where c.is_call) - count(*) filter (where c.unsent) + count(*) filter (where c.kind = 'purchase_opened' and c.data ? 'first_sent_at') as calls,
            min(c.at) filter (where c.is_call and c.seq > coalesce(c.last_unsent, 0)) as first_sent_at,
            (array_agg(c.actor order by c.seq desc) filter (where c.is_call))[1] as called_by,
            (array_agg(c.outcome order by c.seq desc) filter (where c.outcome is not null))[1] as outcome,
@@ -54,7 +54,8 @@ as $$
      ('price_cap_minor', (j.opened ->> 'price_cap_minor')::bigint is distinct from a.price_cap_minor),
      ('opened_at', j.opened_at is distinct from a.opened_at),
      ('calls', j.calls is distinct from a.calls),
-     ('first_sent_at', j.first_sent_at is distinct from a.first_sent_at),
+     -- A purchase that the database had forgotten tells itself when it was sent.
+     ('first_sent_at', coalesce((j.opened ->> 'first_sent_at')::timestamptz, j.first_sent_at) is distinct from a.first_sent_at),
      ('worker', j.called_by is distinct from 'engine/' || a.worker),
      ('code', j.code is distinct from a.code),
      ('settled_at', j.settled_at is distinct from a.settled_at),

@@ -1,7 +1,7 @@
 -- Purpose: cancels an order of which certainly nothing was sent, and sends its money back: a refund of
 --          what was received, or the cancellation of its PaymentIntent, so that it cannot be paid any more.
 --          Of an order that may be bought it stores the wish: nothing new is sent, and when the purchase
---          is settled as not bought the order ends cancelled. Nothing is refunded before. // C4, C5, G7
+--          is settled as not bought the order ends cancelled. Nothing is refunded before, nor while the database may have forgotten a purchase. // C4, C5, G7, G22
 -- Locks:   the order, for no key update; then its attempt, its payment.
 -- Rows:    one change, one event; at most one attempt settled, one move, one alert.
 -- Callers: service_role, the service, people.
@@ -16,6 +16,7 @@ declare
   at timestamptz;
   locked :"schema".orders;
   who record;
+  objection jsonb;
   fault text := :"schema".line_fault(reason_param, 300);
 begin
   perform :"schema".check_options(options, array['actor']);
@@ -29,6 +30,12 @@ begin
   at := :"schema".clock_now(); -- after the lock, so that history runs forward
   if locked.status = 'cancelled' then
     return jsonb_build_object('success', true, 'duplicate', true, 'order_id', order_uuid, 'status', 'cancelled');
+  end if;
+  if locked.status in ('pending', 'needs_review') then
+    objection := :"schema".objection_to_ending(locked);
+    if objection is not null then
+      return objection;
+    end if;
   end if;
   select * into who from :"schema".event_actor(options);
   if locked.status not in ('pending', 'needs_review') or exists (

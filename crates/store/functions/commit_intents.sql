@@ -3,15 +3,18 @@
 --          A null body repeats the attempt that is open, with its stored bytes. An order that
 --          changed since it was locked, whose payment was not read and found good within gate_age_ms
 --          (G2), whose key is dead, or whose last call may still be running at the provider is left out, and so cannot be sent. Nothing at all is claimed for another
---          account than the one that the shop works with (claim_account).
+--          account than the one that the shop works with (claim_account), while the shop is held, or where the
+--          database knows less of the worker than he himself (beats_seen): it was restored. // G22
+--          A purchase that the database forgot and the provider's list has was sent when that says: its key
+--          is as old as that, and its forgotten call counts.
 -- Locks:   the orders locked by lock_due_orders, the account's row for key share, then their attempts.
 -- Rows:    per order one change, one event and one attempt (inserted or leased again).
 -- Callers: the service's engine, in the transaction of lock_due_orders.
 create or replace function :"schema".commit_intents(
   provider_param text, worker_param text, token uuid, lease_ms integer, call_ms integer, key_life_ms bigint,
   ids uuid[], versions bigint[], generations integer[], attempt_ids uuid[], provider_keys text[],
-  bodies bytea[], digests bytea[], account_mark_param bytea default null
-) returns table (order_id uuid, generation integer)
+  bodies bytea[], digests bytea[], account_mark_param bytea default null, beats_seen bigint default 0
+) returns table (order_id uuid, generation integer, calls integer)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
@@ -26,7 +29,7 @@ declare
   at timestamptz := :"schema".clock_now();
   lease_end timestamptz := at + lease_ms * interval '1 millisecond';
   call_end timestamptz := at + call_ms * interval '1 millisecond';
-  key_end timestamptz := at + key_life_ms * interval '1 millisecond';
+  key_life interval := key_life_ms * interval '1 millisecond';
   bound interval := :"schema".setting_ms('processing_bound_ms');
   fresh_from timestamptz := at - :"schema".setting_ms('gate_age_ms');
   standing bytea;
@@ -39,12 +42,19 @@ begin
     raise exception 'the shop works with another account of the provider than this engine'
       using errcode = '55000', hint = 'Stop this engine, or start it with the account''s token and address.';
   end if;
+  if exists (select from :"schema".shop as s where s.held_since is not null) then
+    return;
+  end if;
+  if beats_seen > coalesce((select w.beats from :"schema".workers as w where w.worker = worker_param), 0) then
+    perform :"schema".hold_shop_for('went_back', jsonb_build_object('seen', beats_seen), 'engine/' || worker_param, at);
+    return;
+  end if;
   with wanted as (
     select distinct on (id) * from unnest(ids, versions, generations, attempt_ids, provider_keys, bodies, digests)
       as w (id, version, generation, attempt_id, provider_key, body, digest)
      order by id
   ), ready as (
-    select w.*, o.status, o.price_cap_minor, a.order_id is not null as repeats
+    select w.*, o.status, o.price_cap_minor, a.order_id is not null as repeats, past.sent_at, coalesce(a.calls, 0) + case when past.sent_at is null or a.order_id is not null then 1 else 2 end as calls
       from wanted as w
       join :"schema".orders as o on o.id = w.id and o.version = w.version
        and o.status in ('pending', 'submitting') and o.hold_reason is null and (o.payment_status = 'paid' or o.payment_status = 'authorized' and o.capture_when = 'after_purchase' and not exists (
@@ -52,7 +62,11 @@ begin
       join :"schema".payments as f on f.order_id = o.id and f.live and f.deviation is null and f.stale_since is null
        and f.read_at between fresh_from and at
       left join :"schema".order_attempts as a on a.order_id = o.id and a.settled_at is null
+      left join lateral (select min(d.about_at) as sent_at from :"schema".differences as d
+                          where d.order_id = w.id and d.gone_at is null and d.kind = 'purchase_forgotten'
+                            and d.data ->> 'attempt_id' = w.attempt_id::text) as past on true
      where case when a.order_id is null then w.body is not null and w.generation = o.generation + 1
+             and coalesce(past.sent_at + key_life > call_end, true)
            else w.body is null and a.generation = w.generation and a.lease_token is null and a.provider = provider_param
              and a.outcome in ('open', 'unknown')
              and coalesce(a.key_dead_at > at, true) and coalesce(a.call_deadline_at + bound <= at, true) end
@@ -62,12 +76,13 @@ begin
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,
          array_agg(repeats) as repeats, array_agg(attempt_id) as attempt_ids,
          array_agg(provider_key) as provider_keys, array_agg(body) as bodies, array_agg(digest) as digests,
-         array_agg(price_cap_minor) as caps, array_agg(status) as befores,
+         array_agg(price_cap_minor) as caps, array_agg(sent_at) as sents, array_agg(calls) as calls, array_agg(status) as befores,
          array_agg(case when repeats then 'purchase_repeated' else 'purchase_opened' end) as kinds,
          array_agg(case when repeats then jsonb_build_object('generation', generation)
            else jsonb_build_object('set', jsonb_build_object('generation', generation),
              'attempt_id', attempt_id, 'provider', provider_param, 'provider_key', provider_key,
-             'request_digest', encode(digest, 'hex'), 'price_cap_minor', price_cap_minor) end) as datas
+             'request_digest', encode(digest, 'hex'), 'price_cap_minor', price_cap_minor)
+             || case when sent_at is null then '{}' else jsonb_build_object('first_sent_at', sent_at) end end) as datas
     into good from ready;
   if good.ids is null then
     return;
@@ -79,17 +94,17 @@ begin
     (order_id, generation, attempt_id, provider, provider_key, request_body, request_digest, price_cap_minor,
      calls, opened_at, first_sent_at, key_dead_at, call_deadline_at, lease_token, lease_expires_at, worker)
   select g.id, g.generation, g.attempt_id, provider_param, g.provider_key, g.body, g.digest, g.cap,
-         1, at, at, key_end, call_end, token, lease_end, worker_param
+         g.calls, at, coalesce(g.sent_at, at), coalesce(g.sent_at, at) + key_life, call_end, token, lease_end, worker_param
     from unnest(good.ids, good.generations, good.attempt_ids, good.provider_keys, good.bodies, good.digests,
-                good.caps, good.repeats) as g (id, generation, attempt_id, provider_key, body, digest, cap, repeats)
+                good.caps, good.sents, good.calls, good.repeats) as g (id, generation, attempt_id, provider_key, body, digest, cap, sent_at, calls, repeats)
    where not g.repeats;
   if true = any (good.repeats) then
     update :"schema".order_attempts as a
        set calls = a.calls + 1, call_deadline_at = call_end, lease_token = token, lease_expires_at = lease_end,
-           first_sent_at = coalesce(a.first_sent_at, at), key_dead_at = coalesce(a.key_dead_at, key_end),
+           first_sent_at = coalesce(a.first_sent_at, at), key_dead_at = coalesce(a.key_dead_at, at + key_life),
            worker = worker_param
       from unnest(good.ids, good.generations, good.repeats) as g (id, generation, repeats)
      where g.repeats and a.order_id = g.id and a.generation = g.generation;
   end if;
-  return query select * from unnest(good.ids, good.generations);
+  return query select * from unnest(good.ids, good.generations, good.calls);
 end $$;

@@ -26,6 +26,7 @@ begin
     when 'refund_status_differs' then 'The shop and Stripe do not agree on what became of a refund. Look it up at Stripe; see whether an engine runs (doctor).'
     when 'refund_missing' then 'Stripe does not know a refund that the shop counts as made. The customer may still wait for it: look the payment up at Stripe.'
     when 'purchase_without_order' then 'The provider bought something that no order of this shop asked for. See who placed it, and cancel it there if nobody did.'
+    when 'purchase_forgotten' then 'The provider has a purchase that this database forgot: it was restored, or a copy works too. See atomic-orders shop show and the order''s hold.'
     when 'purchase_not_recorded' then 'The provider bought for an order that does not know of it: it may be bought twice. Compare both requests; cancel the one too many.'
     when 'purchase_failed' then 'The order is completed, and the provider says that its purchase failed. Ask the provider; buy again or return the money.'
     when 'purchase_missing' then 'The order is completed, and the provider does not know its request. Compare the account of ZINC_TOKEN, and ask the provider.'

@@ -1,7 +1,7 @@
 -- Purpose: ends orders that nobody paid. First the PaymentIntent is cancelled at Stripe; only when
 --          Stripe has confirmed that, the order is cancelled: money that arrives in between pays it. An
 --          order without any PaymentIntent is cancelled at once. The setting expire_unpaid_after_s says
---          after how long; 0 is never. // B10
+--          after how long; 0 is never, and nothing is ended while the shop is held. // B10, G22
 --          A PaymentIntent that Stripe does not know proves nothing (our key may be another account's), and
 --          one that names another order, or none, is not ours to cancel: these orders wait for a person.
 -- Locks:   orders in id order, for no key update, skip locked; then their payments.
@@ -18,7 +18,7 @@ declare
   one record;
   worked integer := 0;
 begin
-  if after_s = 0 then
+  if after_s = 0 or exists (select from :"schema".shop as s where s.held_since is not null) then
     return 0;
   end if;
   for one in
@@ -31,6 +31,7 @@ begin
             or coalesce(p.stripe_status, '') not in ('requires_capture', 'processing', 'succeeded', 'not_found')
              and (p.stripe_status is null or p.named_order = o.id::text) and not exists (select from :"schema".money_moves as m
              where m.payment_intent = p.payment_intent))
+       and :"schema".forgotten_purchase(o.id) is null
      order by o.created_at, o.id limit batch_max
        for no key update of o skip locked
   loop

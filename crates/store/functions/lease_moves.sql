@@ -2,10 +2,13 @@
 --          asked about. Each is leased; nothing may be sent before commit_move. // C6, G28
 --          A call that has ended for us may go on at Stripe: of a refund, where a second one under another
 --          key would return money twice, it counts as over ten minutes later.
+--          None while the shop is held, or where the database knows less of the worker than he himself. // G22
 -- Locks:   money_moves, for no key update, skip locked.
 -- Rows:    the lease of at most batch_max moves.
 -- Callers: the service's engine.
-create or replace function :"schema".lease_moves(worker_param text, token uuid, lease_ms integer, batch_max integer)
+create or replace function :"schema".lease_moves(
+  worker_param text, token uuid, lease_ms integer, batch_max integer, beats_seen bigint default 0
+)
 returns table (
   id uuid, order_id uuid, payment_intent text, kind text, amount_minor bigint, currency text, state text, key_number integer,
   calls integer, key_dead boolean, call_over boolean, target text, body bytea, stripe_id text, cause text, code text, wanted boolean
@@ -20,6 +23,13 @@ declare
 begin
   if worker_param is null or token is null or lease_ms is null or batch_max is null then
     raise exception 'a lease needs a worker, a token, a length and a number' using errcode = '22023';
+  end if;
+  if exists (select from :"schema".shop as s where s.held_since is not null) then
+    return;
+  end if;
+  if beats_seen > coalesce((select w.beats from :"schema".workers as w where w.worker = worker_param), 0) then
+    perform :"schema".hold_shop_for('went_back', jsonb_build_object('seen', beats_seen), 'engine/' || worker_param, at);
+    return;
   end if;
   return query
   with due as (

@@ -2,7 +2,7 @@
 --          due first, and gives everything that planning a purchase needs. Nothing is returned for
 --          an order that is held, unpaid, leased, not due or locked by somebody else, nor for one
 --          whose attempt belongs to another provider, where its key means nothing, or stands refused
---          and unsettled: that one may be looked up, never sent again. // A6, A7, A14
+--          and unsettled: that one may be looked up, never sent again; nor for any while the shop is held. // A6, A7, A14, G22
 --          The payment must have been read at Stripe and found good within gate_age_ms; due_payments reads
 --          the head of the queue ahead, and only that head is looked at. Facts of a time
 --          that has not come yet are old ones: a clock was set back. // G2, ruling 14
@@ -30,7 +30,8 @@ declare
   bound interval := :"schema".setting_ms('processing_bound_ms');
   fresh_from timestamptz := at - :"schema".setting_ms('gate_age_ms');
 begin
-  if exists (select from :"schema".provider_accounts as p where p.provider = provider_param and p.paused_until > at) then
+  if exists (select from :"schema".provider_accounts as p where p.provider = provider_param and p.paused_until > at)
+     or exists (select from :"schema".shop as s where s.held_since is not null) then
     return;
   end if;
   return query

@@ -29,5 +29,8 @@ begin
     'paused_providers', (select coalesce(jsonb_agg(p.provider), '[]') from :"schema".provider_accounts as p where p.paused_until > at),
     'pause_codes', (select coalesce(jsonb_object_agg(p.provider, p.paused_code), '{}') from :"schema".provider_accounts as p where p.paused_until > at),
     'messages', (select coalesce(jsonb_object_agg(t.name, t.count), '{}') from :"schema".tallies as t where t.name like 'stripe\_webhook\_%'),
+    'shop', (select jsonb_build_object('held_because', s.held_because, 'held_since', s.held_since, 'compare_since', s.compare_since,
+               'forgotten_from', s.forgotten_from, 'compared_at', s.compared_at, 'forgotten', :"schema".forgotten_effects())
+               from :"schema".shop as s),
     'workers_alive', (select count(*) from :"schema".workers where seen_at > at - interval '1 minute' and stopped_at is null));
 end $$;

@@ -1,5 +1,6 @@
 -- Purpose: compares some entries of the provider's list with the orders: purchases that no order asked
---          for, those that their order does not know of (a second one, or one whose answer nobody
+--          for, those whose intent this database does not know (it forgot them, because every intent is
+--          committed before its call: G22), those that their order does not know of (a second one, or one whose answer nobody
 --          recorded), and delivered orders whose purchase failed. What the list leaves out proves
 --          nothing. // G27, C11, G6
 --          Facts are an array of objects: request_id, order_id and attempt_id as the provider's notes
@@ -20,7 +21,7 @@ declare
 begin
   with known as (
     select l.request_id, l.outcome, l.attempt_id, to_timestamp(l.placed_s) as placed_at, o.id as order_id, o.status, o.created_at,
-           o.zinc_request_id, a.first_sent_at, held.order_id as holder_id, held.settled_by, h.status as holder_status,
+           o.zinc_request_id, a.first_sent_at, l.attempt_id is not null and a.attempt_id is null as forgotten, held.order_id as holder_id, held.settled_by, h.status as holder_status,
            h.created_at as holder_created_at,
            -- The answer of a call under way may still be recorded.
            coalesce(greatest(a.first_sent_at, a.call_deadline_at, case when o.status = 'submitting' then a.lease_expires_at end),
@@ -40,8 +41,10 @@ begin
     select k.*, d.kind, d.order_uuid, d.about_at, d.ripe from known as k
      cross join lateral (values
        ('purchase_without_order', k.outcome = 'bought' and k.order_id is null and k.holder_id is null,
-         null::uuid, coalesce(k.placed_at, since), coalesce(k.placed_at <= calm_from, true)),
-       ('purchase_not_recorded', k.outcome = 'bought' and k.order_id is not null and k.holder_id is distinct from k.order_id,
+         null::uuid, coalesce(k.placed_at, since), k.forgotten or coalesce(k.placed_at <= calm_from, true)),
+       ('purchase_forgotten', k.forgotten and k.order_id is not null and k.outcome is distinct from 'failed',
+         k.order_id, coalesce(k.placed_at, since), true),
+       ('purchase_not_recorded', k.outcome = 'bought' and not k.forgotten and k.order_id is not null and k.holder_id is distinct from k.order_id,
          k.order_id, coalesce(k.first_sent_at, k.placed_at, k.created_at), k.calm),
        -- Whose it is says whoever holds its id; the notes may be lost.
        ('purchase_failed', k.outcome = 'failed' and k.settled_by = 'delivered' and k.holder_status = 'completed',

@@ -40,7 +40,7 @@ begin
   )
   select jsonb_agg(jsonb_build_object('kind', j.kind, 'subject', j.refund_id, 'order_id', j.order_id, 'about_at', j.created_at,
            'ripe', coalesce(j.ripe, false), 'undated', j.undated, 'data', jsonb_build_object('refund_id', j.refund_id, 'payment_intent', j.payment_intent,
-             'stripe_status', j.status, 'amount_minor', j.amount_minor, 'currency', j.currency, 'move_id', j.move_id,
+             'stripe_status', j.status, 'amount_minor', j.amount_minor, 'currency', j.currency, 'move_id', j.move_id, 'named_move', j.named_move,
              'move_state', j.state, 'move_amount_minor', j.ours_minor)))
     into found from judged as j;
   if found is not null then

@@ -20,6 +20,7 @@ declare
   locked :"schema".orders;
   open_attempt :"schema".order_attempts;
   who record;
+  refused jsonb;
   objection text := :"schema".line_fault(reason_param, 500);
   after text := case decision_param when 'buy_again' then 'pending' when 'watch_on' then 'submitted_to_zinc'
                   when 'give_up' then 'failed' else 'needs_review' end;
@@ -51,6 +52,12 @@ begin
     when decision_param = 'buy_again' and locked.generation >= :"schema".setting_number('generations_max') then 'attempts_exhausted'
     when decision_param = 'buy_again' and locked.payment_status not in ('paid', 'authorized') then 'order_unpaid'
   end;
+  if objection is null and (decision_param = 'give_up' or locked.hold_reason = 'cancel_requested') then
+    refused := :"schema".objection_to_ending(locked);
+    if refused is not null then
+      return refused;
+    end if;
+  end if;
   if objection is not null then
     return :"schema".refusal(objection, 'this decision cannot be taken now: ' || objection,
       'An attempt that may have bought is settled first, with nothing_was_bought and how that is known.',

@@ -1,6 +1,6 @@
 -- Purpose: keeps updated_at of waiting submissions fresh, so that the specification's stuck query
 --          finds only what nobody looks after: an engine that calls this has them in its schedule
---          (back-off, quarantine, a paused account, a hold until its key dies). What is leased is
+--          (back-off, quarantine, a paused account, a hold until its key dies, a shop that is held). What is leased is
 --          touched by its holder; what is overdue by 90 seconds although neither it is held nor its
 --          account paused has no engine and is not touched, so that the query shows it. // ruling 13
 -- Locks:   orders, for no key update, skip locked, at most batch_max.
@@ -23,7 +23,8 @@ begin
        and (o.due_at > at - interval '90 seconds' or o.hold_reason is not null or exists (
              select from :"schema".order_attempts as a
                join :"schema".provider_accounts as p on p.provider = a.provider
-              where a.order_id = o.id and a.settled_at is null and p.paused_until > at - interval '90 seconds'))
+              where a.order_id = o.id and a.settled_at is null and p.paused_until > at - interval '90 seconds')
+            or exists (select from :"schema".shop as s where s.held_since is not null))
      order by o.updated_at
      limit batch_max
        for no key update skip locked

@@ -41,7 +41,7 @@ end $close$;
 
 -- What may be read.
 grant select on :"schema".orders, :"schema".order_items, :"schema".order_events, :"schema".order_edges, :"schema".payments,
-  :"schema".findings, :"schema".alerts, :"schema".differences, :"schema".tallies, :"schema".cursors, :"schema".workers, :"schema".provider_accounts,
+  :"schema".findings, :"schema".alerts, :"schema".differences, :"schema".tallies, :"schema".cursors, :"schema".shop, :"schema".workers, :"schema".provider_accounts,
   :"schema".protected_functions, :"schema".protected_objects, :"schema".schema_migrations
   to service_role, :"app";
 grant select (order_id, generation, attempt_id, provider, provider_key, request_digest, price_cap_minor, calls,
@@ -66,6 +66,7 @@ create policy read_by_the_shop on :"schema".inbox for select to service_role, :"
 create policy read_by_the_shop on :"schema".differences for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".tallies for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".cursors for select to service_role, :"app" using (true);
+create policy read_by_the_shop on :"schema".shop for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".workers for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".provider_accounts for select to service_role, :"app" using (true);
 create policy read_by_the_shop on :"schema".protected_functions for select to service_role, :"app" using (true);
@@ -92,11 +93,13 @@ grant execute on function :"schema".hold_order(uuid, text, jsonb) to service_rol
 grant execute on function :"schema".resolve_review(uuid, text, text, jsonb) to service_role, :"app";
 grant execute on function :"schema".release_hold(uuid, jsonb) to service_role, :"app";
 grant execute on function :"schema".cancel_order(uuid, text, jsonb) to service_role, :"app";
+grant execute on function :"schema".hold_shop(text, jsonb) to service_role, :"app";
+grant execute on function :"schema".release_shop(text, jsonb) to service_role, :"app";
 grant execute on function :"schema".order_system_health() to service_role, :"app";
 grant execute on function :"schema".verify_orders(uuid, integer) to service_role, :"app";
 -- The doors of the engine.
 grant execute on function :"schema".lock_due_orders(text, integer, uuid) to :"app";
-grant execute on function :"schema".commit_intents(text, text, uuid, integer, integer, bigint, uuid[], bigint[], integer[], uuid[], text[], bytea[], bytea[], bytea) to :"app";
+grant execute on function :"schema".commit_intents(text, text, uuid, integer, integer, bigint, uuid[], bigint[], integer[], uuid[], text[], bytea[], bytea[], bytea, bigint) to :"app";
 grant execute on function :"schema".record_acceptances(text, integer, uuid[], uuid[], text[]) to :"app";
 grant execute on function :"schema".record_setbacks(text, uuid[], uuid[], text[], text[], text[], text[], text[], text[], text[], bigint[]) to :"app";
 grant execute on function :"schema".review_orders(text, uuid[], bigint[], text[]) to :"app";
@@ -108,7 +111,7 @@ grant execute on function :"schema".report_reading(text, uuid, text, text, text)
 grant execute on function :"schema".due_payments(integer) to :"app";
 grant execute on function :"schema".record_payments(text, boolean, jsonb) to :"app";
 grant execute on function :"schema".adopt_payment(text, text, text) to :"app";
-grant execute on function :"schema".lease_moves(text, uuid, integer, integer) to :"app";
+grant execute on function :"schema".lease_moves(text, uuid, integer, integer, bigint) to :"app";
 grant execute on function :"schema".commit_move(uuid, uuid, text, bytea, boolean, integer, bigint) to :"app";
 grant execute on function :"schema".record_move(text, uuid, uuid, text, text, text, text, bigint) to :"app";
 grant execute on function :"schema".plan_captures(text, integer) to :"app";
@@ -130,9 +133,11 @@ grant execute on function :"schema".reconcile_purchases(timestamptz, timestamptz
 grant execute on function :"schema".reconcile_orders(timestamptz, uuid, integer) to :"app";
 grant execute on function :"schema".finish_reconciliation(timestamptz, timestamptz, text[], jsonb) to :"app";
 grant execute on function :"schema".note_books_compared(timestamptz, text[], text[]) to :"app";
+grant execute on function :"schema".note_shop_compared(text, timestamptz, timestamptz, text[]) to :"app";
+grant execute on function :"schema".begin_work(text, text) to :"app";
 grant execute on function :"schema".pause_provider(text, text, bigint, boolean) to :"app";
 grant execute on function :"schema".claim_account(text, bytea, boolean) to :"app";
-grant execute on function :"schema".beat_worker(text, text, boolean) to :"app";
+grant execute on function :"schema".beat_worker(text, text, boolean, bigint) to :"app";
 grant execute on function :"schema".add_api_key(text, bytea, text, text) to :"app";
 grant execute on function :"schema".find_api_key(bytea) to :"app";
 grant execute on function :"schema".list_api_keys() to :"app";

@@ -1,4 +1,4 @@
-//! The provider's account and the workers: whose account it is, pauses and heartbeats.
+//! The provider's account: whose it is, and its pauses.
 
 use crate::{Error, Store};
 use serde_json::{Value, json};
@@ -59,22 +59,6 @@ pub async fn pause(
                 (&code, Type::TEXT),
                 (&pause_ms, Type::INT8),
                 (&alarm, Type::BOOL),
-            ],
-        )
-        .await
-        .map(drop)
-}
-
-/// Says that a worker is alive, or that it stopped in order.
-pub async fn beat(store: &Store, worker: &str, stopping: bool) -> Result<(), Error> {
-    store
-        .query(
-            "account.beat",
-            &store.in_schema("select {schema}.beat_worker($1, $2, $3)"),
-            &[
-                (&worker, Type::TEXT),
-                (&crate::schema::RELEASE, Type::TEXT),
-                (&stopping, Type::BOOL),
             ],
         )
         .await

@@ -90,6 +90,8 @@ pub struct ClaimOptions {
     pub account: Option<[u8; 32]>,
     /// The worker's name, for the history.
     pub worker: String,
+    /// How often it has beaten; a database that knows of fewer was restored. // G22
+    pub beats_seen: i64,
     /// The fence: new for every claim.
     pub token: Uuid,
     /// How long the claim is held.
@@ -314,8 +316,6 @@ struct Batch {
 #[derive(Default)]
 struct Sending {
     body: Vec<u8>,
-    /// Calls under the key, this one included.
-    calls: u32,
     last_code: Option<String>,
 }
 
@@ -342,7 +342,7 @@ impl Batch {
                 self.provider_keys.push(Some(provider_key.to_string()));
                 self.digests.push(Some(orders_core::id::digest(&body).to_vec()));
                 self.bodies.push(Some(body.clone()));
-                self.sends.push(Sending { body, calls: 1, last_code: None });
+                self.sends.push(Sending { body, last_code: None });
             }
             Planned::Repeat { generation } => {
                 self.intend(&order, generation);
@@ -350,9 +350,8 @@ impl Batch {
                 self.provider_keys.push(None);
                 self.digests.push(None);
                 self.bodies.push(None);
-                let calls = order.open.map_or(0, |attempt| attempt.calls) + 1;
                 let (body, last_code) = (order.body.unwrap_or_default(), order.last_code);
-                self.sends.push(Sending { body, calls, last_code });
+                self.sends.push(Sending { body, last_code });
             }
             Planned::Review(reason) => {
                 self.review_ids.push(order.id);
@@ -402,8 +401,8 @@ impl Batch {
         let rows = tx
             .query(
                 &format!(
-                    "select order_id, generation from {schema}.commit_intents(
-                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+                    "select order_id, generation, calls from {schema}.commit_intents(
+                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
                 ),
                 &[
                     (&options.provider, Type::TEXT),
@@ -420,6 +419,7 @@ impl Batch {
                     (&self.bodies, Type::BYTEA_ARRAY),
                     (&self.digests, Type::BYTEA_ARRAY),
                     (&account, Type::BYTEA),
+                    (&options.beats_seen, Type::INT8),
                 ],
             )
             .await?;
@@ -430,7 +430,8 @@ impl Batch {
     fn claimed(&mut self, row: &Row, token: Uuid) -> Option<Claimed> {
         let order_id: Uuid = row.get(0);
         let at = self.ids.iter().position(|id| *id == order_id)?;
-        let Sending { body, calls, last_code } = std::mem::take(&mut self.sends[at]);
+        let Sending { body, last_code } = std::mem::take(&mut self.sends[at]);
+        let calls = row.get::<_, i32>(2).unsigned_abs();
         Some(Claimed { order_id, generation: row.get(1), calls, token, body, last_code })
     }
 }

@@ -26,6 +26,7 @@ pub mod recovery;
 pub mod schema;
 pub mod settings;
 pub mod settings_rules;
+pub mod shop;
 mod sql;
 mod tls;
 pub mod transact;

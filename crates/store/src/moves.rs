@@ -37,18 +37,20 @@ pub async fn lease(
     token: Uuid,
     lease: Duration,
     batch_max: usize,
+    beats_seen: i64,
 ) -> Result<Vec<Leased>, Error> {
     let lease_ms = i32::try_from(lease.as_millis()).unwrap_or(i32::MAX);
     let batch_max = i32::try_from(batch_max).unwrap_or(i32::MAX);
     let rows = store
         .query_once(
             "moves.lease",
-            &store.in_schema("select * from {schema}.lease_moves($1, $2, $3, $4)"),
+            &store.in_schema("select * from {schema}.lease_moves($1, $2, $3, $4, $5)"),
             &[
                 (&worker, Type::TEXT),
                 (&token, Type::UUID),
                 (&lease_ms, Type::INT4),
                 (&batch_max, Type::INT4),
+                (&beats_seen, Type::INT8),
             ],
         )
         .await?;

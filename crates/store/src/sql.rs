@@ -18,13 +18,13 @@ macro_rules! files {
 /// Forward only, in order; the position is the version.
 pub const MIGRATIONS: &[File] = files!("migrations":
     "0000_ledger", "0001_orders", "0002_history", "0003_attempts", "0004_payments", "0005_people", "0006_money",
-    "0007_told_twice");
+    "0007_told_twice", "0008_restored");
 
 /// Created anew on every install, after the migrations; callees before callers where a body is
 /// parsed at creation.
 pub const FUNCTIONS: &[File] = files!("functions":
     "clock_now", "event_hash", "event_actor", "setting_ms", "setting_number", "alert_people", "write_events", "write_event",
-    "open_finding", "refusal", "new_order_id", "request_id_fault", "payment_intent_fault", "line_fault", "text_fault",
+    "open_finding", "refusal", "hold_shop_for", "free_shop", "forgotten_purchase", "forgotten_effects", "objection_to_ending", "hold_forgotten", "new_order_id", "request_id_fault", "payment_intent_fault", "line_fault", "text_fault",
     "whole_fault", "check_options", "check_order_recipient", "check_order_content", "tie_payment", "repeated_order",
     "lines_digest", "private_digest",
     "take_idempotency_key", "insert_order", "refuse_birth", "place_order", "attach_payment", "ends_by_facts", "due_payments", "close_finding", "money_left",
@@ -36,7 +36,7 @@ pub const FUNCTIONS: &[File] = files!("functions":
     "touch_waiting_orders", "recover_ended_leases", "close_late_ids", "recover_dead_keys", "recover_stuck_orders",
     "objection_to_acceptance", "accept_purchase", "accept_patiently", "complete_order_processing", "refusal_by_word", "refuse_word",
     "complete_by_word", "manually_complete_order", "due_watches", "record_readings", "report_reading",
-    "pause_provider", "claim_account", "beat_worker", "difference_runbook", "tell_differences", "begin_reconciliation",
+    "pause_provider", "claim_account", "shop_place", "begin_work", "beat_worker", "note_shop_compared", "hold_shop", "release_shop", "difference_runbook", "tell_differences", "begin_reconciliation",
     "reconcile_payments", "reconcile_refunds", "reconcile_purchases", "reconcile_orders", "finish_reconciliation", "note_books_compared",
     "order_system_health", "broken_histories", "broken_records", "broken_attempts", "broken_money",
     "verify_orders", "add_api_key",

@@ -11,28 +11,31 @@ use shop::Shop;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Functions for the service and for `service_role`.
-const OF_THE_SHOP: [&str; 13] = [
+const OF_THE_SHOP: [&str; 15] = [
     "attach_payment",
     "cancel_order",
     "complete_order_processing",
     "decide_move",
     "hold_order",
+    "hold_shop",
     "manually_complete_order",
     "order_system_health",
     "place_order",
     "recover_stuck_orders",
     "refund_order",
     "release_hold",
+    "release_shop",
     "resolve_review",
     "verify_orders",
 ];
 /// Functions for the service alone.
-const OF_THE_ENGINE: [&str; 43] = [
+const OF_THE_ENGINE: [&str; 45] = [
     "add_api_key",
     "add_tallies",
     "adopt_payment",
     "beat_worker",
     "begin_reconciliation",
+    "begin_work",
     "claim_account",
     "commit_intents",
     "commit_move",
@@ -50,6 +53,7 @@ const OF_THE_ENGINE: [&str; 43] = [
     "lock_due_orders",
     "move_cursor",
     "note_books_compared",
+    "note_shop_compared",
     "nudge_moves",
     "pause_provider",
     "payment_to_read",
@@ -89,7 +93,7 @@ const BOUND_AT_CREATION: [&str; 13] = [
     "whole_fault",
 ];
 /// Tables that may be read.
-const READABLE: [&str; 15] = [
+const READABLE: [&str; 16] = [
     "alerts",
     "cursors",
     "differences",
@@ -103,6 +107,7 @@ const READABLE: [&str; 15] = [
     "protected_objects",
     "provider_accounts",
     "schema_migrations",
+    "shop",
     "tallies",
     "workers",
 ];

@@ -10,6 +10,7 @@
 pub mod broken;
 pub mod child;
 pub mod counter;
+pub mod home;
 pub mod hook;
 pub mod money;
 pub mod pooler;
@@ -119,6 +120,12 @@ impl Shop {
         let app = store(database, &installed.app_role, schema);
         let partners = World::start(options).await.expect("partners");
         let shop = Self { database: database.into(), admin, app, partners };
+        shop.hurry().await;
+        shop
+    }
+
+    /// Shortens the shop's own times to those of these tests.
+    async fn hurry(&self) {
         for (name, value) in [
             ("processing_bound_ms", "500"),
             ("poll_ms", "200"),
@@ -126,9 +133,8 @@ impl Shop {
             ("renew_first_ms", "50"),
             ("account_pause_ms", "400"),
         ] {
-            shop.set(name, value).await;
+            self.set(name, value).await;
         }
-        shop
     }
 
     /// Changes a setting; engines that start later read it.

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use orders_gateway::http::{Client, SystemBootClock};
-use orders_store::reconcile as books;
+use orders_store::{reconcile as books, shop};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -108,6 +108,7 @@ impl Reconcile {
         };
         let report = reconcile(&store, partners, scope, &watch).await?;
         books::note(&store, run_at, &report.whole, &[]).await?;
+        shop::note_compared(&store, &worker, run_at, since, &report.read).await?;
         bar.finish_and_clear();
         let differences = books::open(&store, run_at, SHOWN_MAX).await?;
         if self.json {

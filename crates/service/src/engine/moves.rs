@@ -124,7 +124,8 @@ impl Engine {
             return Ok(Vec::new());
         }
         let (since, token) = (self.clock.now(), self.chance.token());
-        let leased = moves::lease(&self.store, &self.options.worker, token, LEASE, most).await?;
+        let (worker, seen) = (&self.options.worker, self.trust.beats_seen());
+        let leased = moves::lease(&self.store, worker, token, LEASE, most, seen).await?;
         let each = stream::iter(leased)
             .map(|leased| self.bring_on_alone(stripe, Held { leased, token, since }, vain_turns))
             .buffer_unordered(AT_ONCE);

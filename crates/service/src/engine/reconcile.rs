@@ -22,7 +22,7 @@ use lists::{Books, Reader};
 use orders_gateway::provider::Provider;
 use orders_gateway::stripe;
 use orders_store::reconcile::{self as books, Ended, PaymentOfList};
-use orders_store::{Error, Store, inbox};
+use orders_store::{Error, Store, inbox, shop};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -36,6 +36,10 @@ pub const REACH: SignedDuration = SignedDuration::from_hours(30 * 24);
 const EVERY: Duration = Duration::from_hours(1);
 /// How often an engine looks whether it is time.
 const LOOK_EVERY: Duration = Duration::from_mins(5);
+/// The same while the shop is held.
+const LOOK_EVERY_HELD: Duration = Duration::from_secs(2);
+/// What was forgotten is looked for from so long before the last sign of life.
+const BEFORE_THE_LAST_BEAT: SignedDuration = SignedDuration::from_hours(1);
 /// The most entries of one statement.
 const CHUNK: usize = 100;
 /// The most orders of one statement.
@@ -83,6 +87,8 @@ pub struct Report {
     pub compared: Compared,
     /// The sides that were compared to their end: `payments`, `refunds`, `purchases`.
     pub whole: Vec<&'static str>,
+    /// The sides whose lists were read to their end, whatever they left out.
+    pub read: Vec<&'static str>,
     /// Why something was not compared to its end.
     pub faults: Vec<String>,
     /// What is new, what stands and what is gone.
@@ -137,12 +143,13 @@ pub async fn reconcile(
             break;
         }
     }
+    let read = books.whole_sides();
     let mut missing = missing::suspects(store, scope, &mut books).await?;
     missing::confirm(partners, scope, &mut books, &mut missing).await;
     missing.append(&mut strangers);
     let whole = books.whole_sides();
     let ended = books::finish(store, scope.run_at, scope.since, &whole, &missing).await?;
-    Ok(Report { compared, whole, faults: books.faults(), ended })
+    Ok(Report { compared, whole, read, faults: books.faults(), ended })
 }
 
 /// Ties payments to the orders that they were made for, as a message of Stripe would have: nobody has
@@ -175,7 +182,7 @@ impl Engine {
     /// Compares the books every hour until the stop, or leaves it to the engine that was first.
     pub(crate) async fn reconcile_hourly(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            Self::pause(LOOK_EVERY, &stop).await;
+            self.wait_to_compare(&stop).await;
             if stop.is_cancelled() {
                 return;
             }
@@ -191,14 +198,25 @@ impl Engine {
         }
     }
 
-    /// Compares the books if nobody did so within an hour. A side that could not be compared to its end is
+    /// Waits until it is time to look; a shop that waits for a comparison is looked at at once.
+    async fn wait_to_compare(&self, stop: &CancellationToken) {
+        let every = if self.trust.is_held() { LOOK_EVERY_HELD } else { LOOK_EVERY };
+        tokio::select! {
+            () = Self::pause(every, stop) => {}
+            () = self.trust.changed.notified() => {}
+        }
+    }
+
+    /// Compares the books if nobody did so within an hour, or if the shop waits for it. A side that could not be compared to its end is
     /// shown to a person until one is: what is not compared agrees with nobody.
     pub async fn reconcile_if_due(&self) -> Result<Option<Report>, Error> {
         let Some(run_at) = books::begin(&self.store, Some(EVERY)).await? else { return Ok(None) };
+        let forgotten_from = shop::forgotten_from(&self.store).await?;
+        let since = forgotten_from.map_or(run_at - REACH, |from| from - BEFORE_THE_LAST_BEAT);
         let partners = Partners { stripe: self.stripe.as_deref(), provider: Some(&*self.provider) };
         let scope = Scope {
             run_at,
-            since: run_at - REACH,
+            since,
             live_mode: self.options.live_mode,
             worker: &self.options.worker,
         };
@@ -210,6 +228,7 @@ impl Engine {
         let failed: Vec<_> = asked.filter(|side| !whole.contains(side)).collect();
         books::note(&self.store, run_at, whole, &failed).await?;
         let report = outcome?;
+        self.note_shop_compared(run_at, since, &report.read).await?;
         for fault in &report.faults {
             tracing::warn!(fault, "the books could not be compared to their end");
         }

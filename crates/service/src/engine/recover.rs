@@ -6,7 +6,7 @@
 use super::Engine;
 use super::stats::Stats;
 use orders_core::gate::Point;
-use orders_store::{account, recovery};
+use orders_store::recovery;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -61,13 +61,6 @@ impl Engine {
                 Ok(_) => return,
                 Err(error) => return self.fault("touch_waiting", &error),
             }
-        }
-    }
-
-    /// Says that this worker is alive, or that it stopped in order.
-    pub(crate) async fn beat(&self, stopping: bool) {
-        if let Err(error) = account::beat(&self.store, &self.options.worker, stopping).await {
-            self.fault("beat", &error);
         }
     }
 }

@@ -124,6 +124,7 @@ impl Engine {
             provider: "zinc_v1".into(),
             account: Some(self.account),
             worker: self.options.worker.clone(),
+            beats_seen: self.trust.beats_seen(),
             token: self.chance.token(),
             lease: self.options.times.lease,
             call: self.options.times.call,

@@ -79,6 +79,7 @@ async fn seed_ours(database: &Database, orders: usize) -> anyhow::Result<()> {
         provider: "zinc_v1".into(),
         account: None,
         worker: "bench".into(),
+        beats_seen: 0,
         token: Uuid::from_u128(1),
         lease: Duration::from_secs(90),
         call: Duration::from_secs(30),

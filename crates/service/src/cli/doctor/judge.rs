@@ -1,5 +1,6 @@
 //! What facts mean, as sentences. Pure: no clock, no database, no environment of its own.
 
+use crate::cli::shop::meaning;
 use jiff::{SignedDuration, Timestamp};
 use orders_store::ground::Facts;
 use orders_store::settings_rules::Fault;
@@ -154,6 +155,7 @@ pub fn health(health: &Value) -> Vec<Word> {
             "Run an engine (`atomic-orders work`), or `atomic-orders recover` once.",
         )),
     }
+    words.extend(whole_shop(&health["shop"]));
     words.push(workers(health));
     for provider in health["paused_providers"].as_array().into_iter().flatten() {
         let provider = provider.as_str().unwrap_or("?");
@@ -184,6 +186,16 @@ pub fn health(health: &Value) -> Vec<Word> {
         ));
     }
     words
+}
+
+/// Whether the shop as a whole is held.
+fn whole_shop(standing: &Value) -> Option<Word> {
+    let because = standing["held_because"].as_str()?;
+    Some(Word::bad(
+        "shop",
+        format!("The whole shop is held, nothing is bought: {}.", meaning(because)),
+        "`atomic-orders shop show` says what can be done.",
+    ))
 }
 
 /// What a person must see about money.
