@@ -29,7 +29,7 @@ async fn owing() -> (Shop, Uuid) {
 }
 
 async fn leased(shop: &Shop, token: Uuid) -> Vec<Leased> {
-    lease(&shop.app, "t", token, LEASE, 10).await.unwrap()
+    lease(&shop.app, "t", token, LEASE, 10, 0).await.unwrap()
 }
 
 fn call(token: Uuid, id: Uuid) -> Call<'static> {
