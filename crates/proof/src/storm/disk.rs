@@ -22,7 +22,7 @@ pub enum Full {
 /// The disk of a server that was started with [`Disk::environment`].
 #[derive(Debug)]
 pub struct Disk {
-    library: PathBuf,
+    preloaded: PathBuf,
     flags: PathBuf,
 }
 
@@ -39,13 +39,13 @@ impl Disk {
         let output = compiler.output().context("cc does not run")?;
         ensure!(output.status.success(), "cc: {}", String::from_utf8_lossy(&output.stderr));
         fs::set_permissions(&library, Permissions::from_mode(0o755)).context("opening it")?;
-        Ok(Self { library, flags })
+        Ok(Self { preloaded: library, flags })
     }
 
     /// What the server must find in its environment.
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
         vec![
-            ("LD_PRELOAD".into(), self.library.clone().into()),
+            ("LD_PRELOAD".into(), self.preloaded.clone().into()),
             ("ATOMIC_ORDERS_FULL".into(), self.flags.clone().into()),
         ]
     }
