@@ -47,6 +47,11 @@ bench *arguments:
 matrix *arguments:
     cargo run --release -p orders-proof --bin matrix -- {{ arguments }}
 
+# A storm of real processes over many orders; counts and page in docs/ grow
+chaos *arguments:
+    cargo build --release --locked -p atomic-orders
+    cargo run --release --locked -p orders-proof --bin chaos -- {{ arguments }}
+
 # Direction, tidiness and guarantees in one go
 house: (xtask "all")
 

@@ -1,5 +1,6 @@
 //! A private cluster, from its start to its end.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Options {
     /// More settings of PostgreSQL's, by name. They may change sizes; the durability, the privacy
     /// of the socket and the log stay as this crate promises them.
     pub settings: Vec<(String, String)>,
+    /// More of the server's environment, by name; a test that takes its disk away preloads a library so.
+    pub environment: Vec<(OsString, OsString)>,
     /// How long the server may take until it lets somebody in; recovery after a crash counts too.
     pub start_limit: Duration,
 }
@@ -36,6 +39,7 @@ impl Default for Options {
             source: Source::Automatic,
             locator: Locator::default(),
             settings: Vec::new(),
+            environment: Vec::new(),
             start_limit: Duration::from_mins(1),
         }
     }
@@ -70,6 +74,7 @@ impl Cluster {
             .arg("-D")
             .arg(folder.pgdata())
             .args(settings::arguments(&socket_dir, &options.settings))
+            .envs(options.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::from(log))
             .stderr(Stdio::from(errors));
         let keeper = Keeper::start(postgres)

@@ -31,7 +31,8 @@ as $$
     select c.order_id, c.generation, min(c.at) filter (where c.kind = 'purchase_opened') as opened_at,
            (array_agg(c.data order by c.seq))[1] as opened,
            count(*) filter (where c.is_call) - count(*) filter (where c.unsent) + count(*) filter (where c.kind = 'purchase_opened' and c.data ? 'first_sent_at') as calls,
-           min(c.at) filter (where c.is_call and c.seq > coalesce(c.last_unsent, 0)) as first_sent_at,
+           -- By its place: a clock may have been set back between two calls.
+           (array_agg(c.at order by c.seq) filter (where c.is_call and c.seq > coalesce(c.last_unsent, 0)))[1] as first_sent_at,
            (array_agg(c.actor order by c.seq desc) filter (where c.is_call))[1] as called_by,
            (array_agg(c.outcome order by c.seq desc) filter (where c.outcome is not null))[1] as outcome,
            count(*) filter (where c.is_setback and not c.data ? 'outcome') > 0 as untold,

@@ -16,10 +16,17 @@ pub struct Process {
     folder: TempDir,
 }
 
-/// The program, beside the folder of the test that runs; cargo builds it with the service's tests.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().expect("the program of this test");
-    let folder = test.parent().and_then(Path::parent).expect("cargo's folder");
+/// The program, beside the folder of the test that runs, or beside the program that does; cargo builds it
+/// with the service's tests.
+///
+/// # Panics
+///
+/// When it is not there.
+pub fn program() -> PathBuf {
+    let this = std::env::current_exe().expect("the program of this test");
+    let folder = this.parent().expect("a folder");
+    let folder =
+        if folder.ends_with("deps") { folder.parent().expect("cargo's folder") } else { folder };
     let program = folder.join("atomic-orders");
     assert!(program.exists(), "{} is missing: cargo build -p atomic-orders", program.display());
     program
@@ -28,11 +35,18 @@ fn program() -> PathBuf {
 impl Shop {
     /// The command of a worker, before it starts.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program());
-        let base = self.partners.base_url();
+        let database = address(&self.database, &self.app_role());
+        let mut command = self.command_of(&program(), &database, &self.partners.base_url());
+        command.arg("work");
         command
-            .arg("work")
-            .env("DATABASE_URL", address(&self.database, &self.app_role()))
+    }
+
+    /// The program with everything that it is told by its environment, and without a word of what it is
+    /// to do.
+    pub fn command_of(&self, program: &Path, database: &str, base: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("DATABASE_URL", database)
             .env("ORDERS_SCHEMA", self.app.schema())
             .env("ZINC_URL", format!("{base}/v1"))
             .env("ZINC_TOKEN", "sandbox-token")

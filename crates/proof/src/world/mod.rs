@@ -115,9 +115,19 @@ impl Shop {
     /// A shop in a schema of a database.
     pub async fn in_schema(database: &str, schema: &str, options: Options) -> Self {
         let admin = store(database, "postgres", schema);
+        Self::installed(database, admin, |role| store(database, role, schema), options).await
+    }
+
+    /// A shop that this superuser installs and that connects so as the service.
+    pub async fn installed(
+        database: &str,
+        admin: Store,
+        connect: impl FnOnce(&str) -> Store,
+        options: Options,
+    ) -> Self {
         let installed = schema::install(&admin).await.expect("an installed shop");
         broken::on_purpose(&admin).await;
-        let app = store(database, &installed.app_role, schema);
+        let app = connect(&installed.app_role);
         let partners = World::start(options).await.expect("partners");
         let shop = Self { database: database.into(), admin, app, partners };
         shop.hurry().await;

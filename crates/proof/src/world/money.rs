@@ -14,6 +14,19 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub struct PutForward(watch::Sender<i64>);
 
+impl Default for PutForward {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl PutForward {
+    /// Puts it so far before the real time.
+    pub fn to(&self, ahead: Duration) {
+        self.0.send_replace(i64::try_from(ahead.as_millis()).expect("a time"));
+    }
+}
+
 impl Clock for PutForward {
     fn now_ms(&self) -> i64 {
         RealClock.now_ms() + *self.0.borrow()
@@ -48,7 +61,7 @@ impl Timed {
 
     /// A shop with these partners.
     pub async fn with(options: Options) -> Self {
-        let clock = Arc::new(PutForward(watch::Sender::new(0)));
+        let clock = Arc::new(PutForward::default());
         let shop = Shop::with(Options { clock: clock.clone(), ..options }).await;
         shop.own_clock().await;
         Self { shop, clock }
@@ -56,7 +69,7 @@ impl Timed {
 
     /// Puts the time forward, for the shop and for its partners, to so long after the beginning.
     pub async fn later(&self, length: Duration) {
-        self.clock.0.send_replace(i64::try_from(length.as_millis()).expect("a time"));
+        self.clock.to(length);
         self.shop.shift(&format!("{} seconds", length.as_secs())).await;
     }
 }

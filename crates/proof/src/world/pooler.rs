@@ -36,11 +36,16 @@ fn word(address: &str, name: &str) -> String {
 }
 
 impl Pooler {
-    /// In front of the test cluster, as whoever owns its socket: PgBouncer refuses to be root.
+    /// In front of the test cluster.
     pub async fn start(program: &Path, role: &str, pool_size: u32) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
         let address = shared_cluster().connection_string("postgres", role);
-        let (socket, port) = (word(&address, "host"), word(&address, "port"));
+        Self::before(&address, program, role, pool_size).await
+    }
+
+    /// In front of the cluster of this address, as whoever owns its socket: PgBouncer refuses to be root.
+    pub async fn before(address: &str, program: &Path, role: &str, pool_size: u32) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (socket, port) = (word(address, "host"), word(address, "port"));
         let owner = std::fs::metadata(&socket).expect("the cluster's socket");
         let path = folder.path();
         let dir = path.display();
@@ -50,7 +55,7 @@ impl Pooler {
             format!(
                 "[databases]\n* = host={socket} port={port}\n[pgbouncer]\nlisten_addr =\nlisten_port = {PORT}\n\
                  unix_socket_dir = {dir}\nauth_type = trust\nauth_file = {dir}/users\npool_mode = transaction\n\
-                 default_pool_size = {pool_size}\nmax_client_conn = 200\nlogfile = {dir}/log\npidfile = {dir}/pid\n"
+                 default_pool_size = {pool_size}\nserver_login_retry = 1\nmax_client_conn = 200\nlogfile = {dir}/log\npidfile = {dir}/pid\n"
             ),
         )
         .expect("a configuration");
@@ -76,14 +81,14 @@ impl Pooler {
         Self { folder, _child: child }
     }
 
+    /// The address of a database through it.
+    pub fn address(&self, database: &str, role: &str) -> String {
+        format!("host={} port={PORT} user={role} dbname={database}", self.folder.path().display())
+    }
+
     /// A store whose connections go through it.
     pub fn store(&self, shop: &Shop, connections_max: usize) -> Store {
-        let address = format!(
-            "host={} port={PORT} user={} dbname={}",
-            self.folder.path().display(),
-            shop.app_role(),
-            shop.database
-        );
+        let address = self.address(&shop.database, &shop.app_role());
         let options = StoreOptions { connections_max, ..StoreOptions::default() };
         Store::new(&address, &options).expect("an address")
     }
