@@ -72,7 +72,11 @@ type Shared = super::Shared<Rule>;
 impl Wire {
     /// Before the test cluster.
     pub async fn start() -> Self {
-        let address = shared_cluster().connection_string("postgres", "postgres");
+        Self::before(&shared_cluster().connection_string("postgres", "postgres")).await
+    }
+
+    /// Before the server at this address.
+    pub async fn before(address: &str) -> Self {
         let word = |name: &str| {
             let value = address.split(' ').find_map(|part| part.strip_prefix(&format!("{name}=")));
             value.expect("a word of the address").trim_matches('\'').to_owned()

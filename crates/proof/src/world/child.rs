@@ -1,6 +1,6 @@
 //! Engines as children: real processes, real signals.
 
-use super::{Shop, address};
+use super::Shop;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -32,7 +32,7 @@ impl Shop {
         let base = self.partners.base_url();
         command
             .arg("work")
-            .env("DATABASE_URL", address(&self.database, &self.app_role()))
+            .env("DATABASE_URL", self.ground.address(&self.database, &self.app_role()))
             .env("ORDERS_SCHEMA", self.app.schema())
             .env("ZINC_URL", format!("{base}/v1"))
             .env("ZINC_TOKEN", "sandbox-token")

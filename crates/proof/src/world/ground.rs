@@ -1,0 +1,117 @@
+//! Where a shop's database stands: in the cluster that a whole test program shares, or in one of its own,
+//! which may crash without hitting anybody else.
+
+use orders_embedded::testing::{self, shared_cluster};
+use orders_embedded::{Cluster, Options};
+use orders_store::{Store, StoreOptions};
+use rustix::process::{Pid, Signal, kill_process};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// No server takes longer to let somebody in after a crash.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A PostgreSQL in which databases are made.
+#[derive(Debug, Clone)]
+pub enum Ground {
+    /// The cluster of this test program.
+    Shared,
+    /// One that only whoever made it uses.
+    Own(Arc<OwnCluster>),
+}
+
+impl Ground {
+    /// A cluster of its own.
+    pub async fn own() -> Self {
+        let started = tokio::task::spawn_blocking(OwnCluster::start).await;
+        Self::Own(Arc::new(started.expect("a cluster")))
+    }
+
+    /// The address of a database for a role.
+    pub fn address(&self, database: &str, role: &str) -> String {
+        match self {
+            Self::Shared => shared_cluster().connection_string(database, role),
+            Self::Own(own) => own.form.replace("{database}", database).replace("{role}", role),
+        }
+    }
+
+    /// A store on a database of it.
+    pub fn store(&self, database: &str, role: &str, schema: &str) -> Store {
+        let options =
+            StoreOptions { schema: schema.into(), connections_max: 24, ..StoreOptions::default() };
+        Store::new(&self.address(database, role), &options).expect("a valid address")
+    }
+
+    /// A database that nobody else has.
+    pub async fn fresh_database(&self) -> String {
+        let name = format!("t{}_{}", std::process::id(), super::next());
+        let sql = format!("create database {name}");
+        let store = self.store("postgres", "postgres", "public");
+        store.query("test", &sql, &[]).await.expect("a database");
+        name
+    }
+
+    /// Crashes the server and starts it again, as `pg_ctl restart -m immediate` does: no session ends in
+    /// order, nothing is written, and the start recovers from the log. Returns when it lets this store in.
+    pub async fn restart_immediately(&self, seen_by: &Store) {
+        let Self::Own(own) = self else { panic!("the shared cluster belongs to everybody") };
+        let own = Arc::clone(own);
+        tokio::task::spawn_blocking(move || own.restart_immediately()).await.expect("a restart");
+        let begun = Instant::now();
+        // Connections of before the crash are found dead one after the other.
+        while seen_by.query("test", "select 1", &[]).await.is_err() {
+            assert!(begun.elapsed() < PATIENCE, "nobody is let in after the crash");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// A cluster that may crash. Dropping it ends it and removes what it had written.
+#[derive(Debug)]
+pub struct OwnCluster {
+    running: Mutex<Option<Cluster>>,
+    options: Options,
+    /// An address with places for the database and the role; the same after each restart.
+    form: String,
+}
+
+impl OwnCluster {
+    /// Starts one; blocks until it lets somebody in.
+    fn start() -> Self {
+        let options = Options {
+            data_dir: folder(),
+            source: testing::source(),
+            settings: vec![("shared_buffers".into(), "32MB".into())],
+            ..Options::default()
+        };
+        let cluster = Cluster::start(&options).expect("a cluster of its own");
+        let form = cluster.connection_string("{database}", "{role}");
+        Self { running: Mutex::new(Some(cluster)), options, form }
+    }
+
+    fn restart_immediately(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let cluster = running.take().expect("a running cluster");
+        let pid = Pid::from_raw(cluster.pid().cast_signed()).expect("a process");
+        kill_process(pid, Signal::QUIT).expect("a signal");
+        // Waits for its end, which has begun.
+        drop(cluster);
+        *running = Some(Cluster::start(&self.options).expect("a start after a crash"));
+    }
+}
+
+impl Drop for OwnCluster {
+    fn drop(&mut self) {
+        let running = self.running.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drop(running.take());
+        // What cannot be removed now is removed by the next test program.
+        let _ = std::fs::remove_dir_all(&self.options.data_dir);
+    }
+}
+
+/// A folder of a name that the next test program looks for.
+fn folder() -> PathBuf {
+    let name = format!("atomic-orders-test.{}.{}", std::process::id(), super::next());
+    std::env::temp_dir().join(name)
+}
