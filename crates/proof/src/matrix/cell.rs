@@ -102,6 +102,7 @@ pub(super) async fn ended(shop: &Shop, wanted: &Wanted) {
     while shop.text(&done).await != "true" {
         shop.end_leases_of_nobody().await;
         shop.hurry_moves_of_the_late().await;
+        shop.hurry_messages().await;
         by_a_person(shop, &orders).await;
         assert!(
             begun.elapsed() < PATIENCE,
