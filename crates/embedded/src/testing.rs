@@ -40,7 +40,9 @@ fn start() -> Result<Cluster, Error> {
     let base = env::temp_dir();
     sweep(&base);
     let data_dir = base.join(format!("{PREFIX}{}", std::process::id()));
-    Cluster::start(&Options { data_dir, source: source(), ..Options::default() })
+    // Many tests of a program run side by side, each with pools of its own.
+    let settings = vec![("max_connections".to_owned(), "250".to_owned())];
+    Cluster::start(&Options { data_dir, source: source(), settings, ..Options::default() })
 }
 
 /// Removes the folders of test programs that are no more.

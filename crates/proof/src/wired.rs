@@ -11,10 +11,13 @@ use crate::wire::{database, partner};
 use crate::world::Shop;
 use crate::world::worker::{Setup, ShiftedClock};
 use orders_core::gate::Gate;
-use orders_service::engine::Engine;
+use orders_service::engine::{Engine, Options};
 use orders_store::{Store, StoreOptions};
 use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
+
+/// How many connections to its database an engine here has.
+pub const CONNECTIONS: usize = 8;
 
 /// The engine and what it stands behind.
 pub struct Wired {
@@ -32,11 +35,18 @@ pub struct Wired {
 impl Wired {
     /// Prepares one that passes these gates and makes so many calls at once.
     pub async fn prepared(shop: &Shop, gate: Arc<dyn Gate>, in_flight_max: usize) -> Self {
-        let database = database::Wire::start().await;
+        Self::working(shop, gate, |options| options.in_flight_max = in_flight_max).await
+    }
+
+    /// Prepares one that passes these gates and works so.
+    pub async fn working(shop: &Shop, gate: Arc<dyn Gate>, so: impl FnOnce(&mut Options)) -> Self {
+        let server = shop.ground.address("postgres", "postgres");
+        let database = database::Wire::before(&server).await;
         let address = shop.partners.base_url();
         let partners = partner::Wire::start(address.trim_start_matches("http://").to_owned()).await;
         let schema = shop.app.schema().to_owned();
-        let options = StoreOptions { schema, connections_max: 8, ..StoreOptions::default() };
+        let options =
+            StoreOptions { schema, connections_max: CONNECTIONS, ..StoreOptions::default() };
         let store = Store::new(&database.address(&shop.database, &shop.app_role()), &options);
         let clock = Arc::new(ShiftedClock::default());
         let mut setup = Setup {
@@ -46,7 +56,7 @@ impl Wired {
             partners: Some(partners.base_url()),
             ..Setup::behind_wires()
         };
-        setup.options.in_flight_max = in_flight_max;
+        so(&mut setup.options);
         let (parts, options) = shop.parts(setup);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");

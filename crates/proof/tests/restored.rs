@@ -2,7 +2,7 @@
 //! with the partners, and what it forgot is not bought again. // G22
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail by panic, like the tests")]
 
-use orders_proof::world::home::Home;
+use orders_proof::world::ground::Ground;
 use orders_proof::world::worker::Setup;
 use orders_proof::world::{Shop, fresh_database, hurried, store};
 use std::time::Duration;
@@ -10,24 +10,29 @@ use uuid::Uuid;
 
 /// A shop that was restored: bought before the backup, forgotten by it, and placed after it.
 struct Restored {
-    home: Home,
     shop: Shop,
     kept: Uuid,
     forgotten: Uuid,
     lost: Uuid,
 }
 
+/// A shop on a server of its own.
+async fn at_home() -> Shop {
+    let ground = Ground::own().await;
+    let database = ground.fresh_database().await;
+    Shop::on(ground, &database, "public", hurried()).await
+}
+
 /// Buys on both sides of a backup. An engine may run when it is put back, or none.
 async fn restored(
     under_an_engine: bool,
 ) -> (Restored, Option<orders_proof::world::worker::Worker>) {
-    let mut home = Home::start().await;
-    let shop = home.shop(hurried()).await;
+    let shop = at_home().await;
     shop.own_clock().await;
     let kept = shop.paying(1).await[0];
     shop.finish().await;
     let forgotten = shop.paying(1).await[0];
-    home.back_up().await;
+    shop.ground.back_up(&shop.admin).await;
     let worker = shop.worker(Setup::default()).await;
     let lost = shop.paying(1).await[0];
     shop.until_ended().await;
@@ -38,10 +43,10 @@ async fn restored(
         worker.stop().await;
         None
     };
-    home.put_back().await;
+    shop.ground.put_back(&shop.admin).await;
     assert_eq!(shop.status(forgotten).await, "pending", "the database has forgotten it");
     assert_eq!(shop.count("select count(*) from {s}.orders").await, 2);
-    (Restored { home, shop, kept, forgotten, lost }, worker)
+    (Restored { shop, kept, forgotten, lost }, worker)
 }
 
 const HELD: &str = "select held_because from {s}.shop";
@@ -93,7 +98,6 @@ async fn g22_a_database_put_back_under_a_running_engine_is_compared_and_released
     worker.unwrap().stop().await;
     restored.once().await;
     shop.clean().await;
-    restored.home.store("postgres");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,12 +130,10 @@ async fn g22_what_a_restored_database_forgot_beyond_the_life_of_its_key_waits_fo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g22_a_shop_that_nobody_watched_is_compared_first_and_goes_on_by_itself() {
-    let mut home = Home::start().await;
-    let shop = home.shop(hurried()).await;
+    let shop = at_home().await;
     let first = shop.paying(1).await[0];
     shop.finish().await;
-    home.stop().await;
-    home.run().await;
+    shop.ground.restart_immediately(&shop.admin).await;
     let second = shop.paying(1).await[0];
     let before = shop.zinc().summary().lists;
     shop.finish().await;

@@ -47,7 +47,7 @@ struct Arguments {
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let mut counts = Counts::read(&arguments.counts)?;
-    let named = |spot: Spot, fault: Fault| format!("{spot}{fault}").starts_with(&arguments.cell);
+    let named = |spot: Spot, fault: Fault| format!("{spot}{fault}").contains(&arguments.cell);
     let mut cells = Vec::new();
     for number in 0..arguments.seeds {
         for spot in Spot::all() {
@@ -81,6 +81,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         counts.write(&arguments.counts)?;
         std::fs::write(&arguments.page, counts.page()).context("writing the page")?;
+    }
+    let slowest = ran.iter().max_by_key(|one| one.took);
+    if let Some(one) = slowest {
+        println!("slowest: {}{} seed {}, {:?}", one.spot, one.fault, one.seed, one.took);
     }
     println!("{} runs, {failed} failed", ran.len());
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

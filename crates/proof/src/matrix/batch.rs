@@ -1,6 +1,7 @@
 //! Many cells side by side, each lane in a shop of its own.
 
-use super::cell::{Lane, run};
+use super::cell::{restarts, run};
+use super::lane::Lane;
 use super::{Fault, Spot};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,39 +22,60 @@ pub struct Ran {
     pub failed: Option<String>,
 }
 
-/// Runs these, so many at once; tells of each that is over.
+/// Runs these, so many at once; tells of each that is over. Those that restart the database share a
+/// lane with a cluster of its own.
 pub async fn run_all(
     cells: Vec<(Spot, Fault, u64)>,
     lanes: usize,
     tell: impl Fn(&Ran) + Send + Sync + 'static,
 ) -> Vec<Ran> {
-    let lanes = lanes.clamp(1, cells.len().max(1));
-    let left = Arc::new(Mutex::new(VecDeque::from(cells)));
+    let (restarting, others): (Vec<_>, Vec<_>) =
+        cells.into_iter().partition(|(_, fault, _)| restarts(*fault));
     let (ran, tell) = (Arc::new(Mutex::new(Vec::new())), Arc::new(tell));
-    let running = (0..lanes).map(|_| {
-        let (left, ran, tell) = (Arc::clone(&left), Arc::clone(&ran), Arc::clone(&tell));
-        tokio::spawn(async move {
-            let mut lane = Arc::new(Lane::fresh().await);
-            let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            while let Some((spot, fault, seed)) = next() {
-                let (here, begun) = (Arc::clone(&lane), Instant::now());
-                let end = tokio::spawn(async move { run(&here, spot, fault, seed).await }).await;
-                let failed = end.err().map(|error| said(error.into_panic().as_ref()));
-                if failed.is_some() {
-                    // What it left under way would be the next one's trouble.
-                    lane = Arc::new(Lane::fresh().await);
-                }
-                let one = Ran { spot, fault, seed, took: begun.elapsed(), failed };
+    let mut running = Vec::new();
+    for (cells, most, may_restart) in [(restarting, 1, true), (others, lanes, false)] {
+        let count = most.clamp(1, cells.len().max(1));
+        let left = Arc::new(Mutex::new(VecDeque::from(cells)));
+        for _ in 0..count {
+            let (left, ran, tell) = (Arc::clone(&left), Arc::clone(&ran), Arc::clone(&tell));
+            running.push(tokio::spawn(run_lane(left, may_restart, move |one| {
                 tell(&one);
                 ran.lock().unwrap_or_else(PoisonError::into_inner).push(one);
-            }
-        })
-    });
-    for one in running.collect::<Vec<_>>() {
+            })));
+        }
+    }
+    for one in running {
         one.await.expect("a lane catches what its cells do");
     }
     let mut ran = ran.lock().unwrap_or_else(PoisonError::into_inner);
     std::mem::take(&mut *ran)
+}
+
+/// Runs what is left, one after the other.
+async fn run_lane(
+    left: Arc<Mutex<VecDeque<(Spot, Fault, u64)>>>,
+    may_restart: bool,
+    over: impl Fn(Ran),
+) {
+    let fresh = async || {
+        Arc::new(if may_restart { Lane::restartable().await } else { Lane::fresh().await })
+    };
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let mut lane = None;
+    while let Some((spot, fault, seed)) = next() {
+        let here = match lane.take() {
+            Some(lane) => lane,
+            None => fresh().await,
+        };
+        let (in_it, begun) = (Arc::clone(&here), Instant::now());
+        let end = tokio::spawn(async move { run(&in_it, spot, fault, seed).await }).await;
+        let failed = end.err().map(|error| said(error.into_panic().as_ref()));
+        if failed.is_none() {
+            // What a failure left under way would be the next one's trouble.
+            lane = Some(here);
+        }
+        over(Ran { spot, fault, seed, took: begun.elapsed(), failed });
+    }
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> String {

@@ -2,11 +2,14 @@
 //! what does.
 //!
 //! Promise: the table is complete (22 points, 19 faults, 321 cells that can happen); a cell that is run
-//! ends with the oracle's word about the partners' ledgers and the whole database, and then, with the
-//! faults gone, with the end of every order. // G1, G2, G7, G8, G9, G10, G11, G12
+//! ends with the oracle's word about the partners' ledgers and the whole database, then, with the faults
+//! gone, with the end of every order, and it is seen that what the table says has happened.
+//! // G1, G2, G7, G8, G9, G10, G11, G12
 //!
-//! Reading order: here the words, [`table`] what must happen, [`place`] how a point is met, [`victim`] the
-//! engine that meets it, [`cell`] one run.
+//! Reading order: here the words, [`table`] what must happen, [`place`] how a point is met, [`cell`] one
+//! run; then who meets the fault: `engine` ([`victim`]), `message` (the server of messages), `migration`
+//! (an installation); `fault` what is done to an engine, `mail` Stripe's messages at the worst of times,
+//! `course` and `letter` what is seen of it.
 
 #![expect(
     clippy::expect_used,
@@ -16,8 +19,17 @@
 
 pub mod batch;
 pub mod cell;
+mod course;
+mod engine;
+mod fault;
+pub mod lane;
+mod letter;
+mod mail;
+mod message;
+mod migration;
 pub mod place;
 pub mod report;
+mod server;
 pub mod table;
 pub mod victim;
 

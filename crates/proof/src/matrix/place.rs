@@ -17,12 +17,17 @@ pub enum Place {
     Request(&'static str),
     /// After the partner has done it.
     Answer(&'static str),
+    /// Where a server reads its clock, to judge a message that it has read.
+    Clock,
 }
 
 impl Place {
     /// Where a point is met; nothing where the matrix cannot meet it yet.
     pub fn of(spot: Spot) -> Option<Self> {
         Some(match spot.0 {
+            1 => Self::Clock,
+            2 => Self::Statement("receive_event"),
+            3 => Self::Answer("POST /webhooks/stripe"),
             4 => Self::Request("GET /v1/payment_intents/"),
             5 => Self::Statement("record_payments"),
             6 => Self::Gate(Point::OrdersLocked),
@@ -38,6 +43,7 @@ impl Place {
             17 => Self::Gate(Point::MoveCommitted),
             18 => Self::Answer("POST /v1/refunds"),
             21 => Self::Statement("recover_stuck_orders"),
+            22 => Self::Statement("create or replace function \"public\"."),
             _ => return None,
         })
     }
@@ -84,21 +90,33 @@ impl Trap {
     }
 }
 
-impl Gate for Trap {
-    fn pass(&self, point: Point) {
-        let dies = || self.fate.load(Ordering::SeqCst) == Fate::Dies as u8;
-        if dies() {
-            std::panic::resume_unwind(Box::new("dead"));
-        }
-        if self.point != Some(point) || self.stop.count() > 0 {
+impl Trap {
+    /// Whoever comes first stands here until he is let go, and then meets his fate.
+    pub fn stand(&self) {
+        self.die_if_dead();
+        if self.stop.count() > 0 {
             return;
         }
         tokio::task::block_in_place(|| self.stop.stand_blocking());
-        if dies() {
+        self.die_if_dead();
+        assert!(self.fate.load(Ordering::SeqCst) != Fate::Panics as u8, "on purpose");
+    }
+
+    fn die_if_dead(&self) {
+        if self.fate.load(Ordering::SeqCst) == Fate::Dies as u8 {
             // Past the hook that tells of panics: a dead process says nothing.
             std::panic::resume_unwind(Box::new("dead"));
         }
-        assert!(self.fate.load(Ordering::SeqCst) != Fate::Panics as u8, "on purpose");
+    }
+}
+
+impl Gate for Trap {
+    fn pass(&self, point: Point) {
+        if self.point == Some(point) {
+            self.stand();
+        } else {
+            self.die_if_dead();
+        }
     }
 }
 
@@ -112,7 +130,7 @@ pub fn hold(
 ) {
     let stop = || Arc::clone(stop);
     match place {
-        Place::Gate(_) => {}
+        Place::Gate(_) | Place::Clock => {}
         Place::Statement(has) => {
             let act = match moment {
                 database::Moment::Committed => database::Act::HoldAndCut(stop()),

@@ -1,7 +1,7 @@
 //! The counts of all runs so far, and the page that tells of them.
 
 use super::batch::Ran;
-use super::table::{FAULTS, SPOTS, must};
+use super::table::{ALSO, FAULTS, SPOTS, WAITING_FAULTS, WAITING_SPOTS, must, waits};
 use super::{Fault, Spot};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,16 +59,18 @@ impl Counts {
     pub fn page(&self) -> String {
         let all = Spot::all().flat_map(|spot| Fault::all().map(move |fault| (spot, fault)));
         let live: Vec<_> = all.filter(|(spot, fault)| must(*spot, *fault).is_some()).collect();
+        let waiting = live.iter().filter(|(spot, fault)| waits(*spot, *fault).is_some()).count();
         let run = live.iter().filter(|(spot, fault)| self.0.contains_key(&name(*spot, *fault)));
         let (run, runs) = (run.count(), self.0.values().map(|cell| cell.runs).sum::<u64>());
         let mut page = format!(
             "# The fault matrix\n\n\
              What happens when a fault meets an engine at a point of an order's life. Written by `just matrix`, which adds to it; \
              the test command runs every cell that can be run once.\n\n\
-             **{run} of the {} cells that can happen were run, {runs} runs in all.** After each run the partners' ledgers and the whole \
-             database were judged (no second purchase, none refunded and bought, one refund each, every history whole), and \
-             with the faults gone every order ended.\n\n\
-             In a cell: how often it was run, and what must happen. A dash: not run yet. Empty: it cannot happen.\n\n| point |",
+             **{run} of the {} cells that can happen were run, {runs} runs in all; {waiting} wait for features.** After each run the \
+             partners' ledgers and the whole database were judged (no second purchase, none refunded and bought, one refund each, \
+             every history whole), with the faults gone every order ended, and one of the cell's letters was seen.\n\n\
+             In a cell: how often it was run, and what must happen. A dash: not run yet. A tilde: waits for a feature. Empty: it \
+             cannot happen.\n\n| point |",
             live.len()
         );
         for fault in Fault::all() {
@@ -81,6 +83,9 @@ impl Counts {
             for fault in Fault::all() {
                 let _ = match (must(spot, fault), self.0.get(&name(spot, fault))) {
                     (None, _) => write!(page, " |"),
+                    (Some(word), None) if waits(spot, fault).is_some() => {
+                        write!(page, " ~ {word} |")
+                    }
                     (Some(word), None) => write!(page, " – {word} |"),
                     (Some(word), Some(cell)) => write!(page, " {} {word} |", cell.runs),
                 };
@@ -95,6 +100,17 @@ impl Counts {
             let _ = writeln!(page, "- {fault}: {said}");
         }
         page.push_str(WORDS);
+        page.push_str("\n## What waits\n\n");
+        for (spot, why) in WAITING_SPOTS {
+            let _ = writeln!(page, "- {spot}: {why}");
+        }
+        for (fault, why) in WAITING_FAULTS {
+            let _ = writeln!(page, "- {fault}: {why}");
+        }
+        page.push_str("\n## Where another letter is right too\n\n");
+        for (spot, fault, letters, why) in ALSO {
+            let _ = writeln!(page, "- {spot}{fault}, `{letters}`: {why}");
+        }
         let failed: Vec<_> = self.0.iter().filter(|(_, cell)| !cell.failed.is_empty()).collect();
         if !failed.is_empty() {
             page.push_str("\n## Seeds that failed\n\n");
@@ -139,10 +155,8 @@ mod tests {
         assert!(counts.page().contains("- C8F2: [2]"));
         counts.add(&ran(2, None));
         assert!(!counts.page().contains("Seeds that failed"));
-        assert!(
-            counts
-                .page()
-                .contains("**1 of the 321 cells that can happen were run, 3 runs in all.**")
-        );
+        assert!(counts.page().contains(
+            "**1 of the 321 cells that can happen were run, 3 runs in all; 66 wait for features.**"
+        ));
     }
 }

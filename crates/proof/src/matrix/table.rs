@@ -90,9 +90,53 @@ pub fn must(spot: Spot, fault: Fault) -> Option<&'static str> {
     Some(word).filter(|word| *word != ".")
 }
 
+/// The points that wait for a feature, and what they wait for.
+pub const WAITING_SPOTS: [(Spot, &str); 3] = [
+    (Spot(16), "messages of the provider are not taken yet; what it has is read"),
+    (Spot(19), "messages to customers are not sent yet: there is no outbox"),
+    (Spot(20), "messages to customers are not sent yet"),
+];
+
+/// The faults that wait for a feature, and what they wait for.
+pub const WAITING_FAULTS: [(Fault, &str); 1] =
+    [(Fault(19), "a database that was restored does not start held yet (G22)")];
+
+/// What a cell that can happen waits for, if it waits.
+pub fn waits(spot: Spot, fault: Fault) -> Option<&'static str> {
+    must(spot, fault)?;
+    let of_spot = WAITING_SPOTS.iter().find(|(one, _)| *one == spot).map(|(_, why)| *why);
+    of_spot.or_else(|| WAITING_FAULTS.iter().find(|(one, _)| *one == fault).map(|(_, why)| *why))
+}
+
+/// Cells in which another letter than the table's is right too, and why.
+pub const ALSO: [(Spot, Fault, &str, &str); 2] = [
+    (
+        Spot(1),
+        Fault(6),
+        "K",
+        "The server finds its connections dead before it stores the message, and opens another.",
+    ),
+    (
+        Spot(2),
+        Fault(3),
+        "D",
+        "A statement that is on its way when the caller hangs up may still commit; then the repetition is a duplicate.",
+    ),
+];
+
+/// The letters that are right too in a cell.
+pub fn also(spot: Spot, fault: Fault) -> &'static str {
+    let listed = ALSO.iter().find(|(one, other, _, _)| (*one, *other) == (spot, fault));
+    listed.map_or("", |(_, _, letters, _)| letters)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::cell::is_runnable;
+
+    /// How many cells are run.
+    const RUN: usize = 255;
 
     #[test]
     fn of_418_cells_321_can_happen() {
@@ -102,5 +146,26 @@ mod tests {
         assert!(CELLS.iter().all(|row| row.split(' ').count() == FAULTS.len()));
         assert_eq!(all.iter().filter(|(spot, it)| must(*spot, *it).is_some()).count(), 321);
         assert_eq!((must(Spot(0), Fault(1)), must(Spot(23), Fault(1))), (None, None));
+    }
+
+    #[test]
+    fn each_cell_that_can_happen_is_run_or_waits_for_a_feature_that_is_named() {
+        let live: Vec<_> = Spot::all()
+            .flat_map(|spot| Fault::all().map(move |it| (spot, it)))
+            .filter(|(spot, it)| must(*spot, *it).is_some())
+            .collect();
+        let run = live.iter().filter(|(spot, it)| is_runnable(*spot, *it)).count();
+        let waiting = live.iter().filter(|(spot, it)| waits(*spot, *it).is_some()).count();
+        assert_eq!((run, waiting, run + waiting), (RUN, 321 - RUN, 321));
+    }
+
+    #[test]
+    fn another_letter_is_right_only_in_a_cell_that_is_run_and_does_not_have_it() {
+        for (spot, fault, letters, why) in ALSO {
+            let word = must(spot, fault).unwrap_or_default();
+            assert!(is_runnable(spot, fault), "{spot}{fault}");
+            assert!(letters.chars().all(|letter| !word.contains(letter)), "{spot}{fault}");
+            assert!(why.ends_with('.'), "{spot}{fault}: {why}");
+        }
     }
 }

@@ -4,11 +4,18 @@ use super::place::{Fate, Place, Trap, hold};
 use crate::wire::{Stop, database};
 use crate::wired::Wired;
 use crate::world::Shop;
-use orders_service::engine::Stopped;
+use orders_core::lease::Times;
+use orders_service::engine::{Options, Stopped};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How long its calls to the provider may take.
+const CALL: Duration = Duration::from_millis(1500);
+
+/// How much longer its leases last than its calls.
+const LEASE_BEYOND: Duration = Duration::from_millis(10_500);
 
 /// A running engine in the hands of a test.
 pub struct Victim {
@@ -24,14 +31,33 @@ pub struct Victim {
 impl Victim {
     /// Starts one that will stand still at a place, the first time that it comes there.
     pub async fn start(shop: &Shop, place: Place, moment: database::Moment) -> Self {
+        Self::calling(shop, place, moment, CALL).await
+    }
+
+    /// The same, with another limit for its calls to the provider.
+    pub async fn calling(
+        shop: &Shop,
+        place: Place,
+        moment: database::Moment,
+        call: Duration,
+    ) -> Self {
         let stand = Arc::new(Stop::default());
         let trap = Arc::new(Trap::at(place, Arc::clone(&stand)));
-        let wired = Wired::prepared(shop, Arc::clone(&trap) as _, 4).await;
+        let so = |options: &mut Options| {
+            options.in_flight_max = 4;
+            options.times = Times { lease: call + LEASE_BEYOND, call };
+        };
+        let wired = Wired::working(shop, Arc::clone(&trap) as _, so).await;
         // Its start is not what is tested.
         hold(place, moment, &stand, &wired.database, &wired.partners);
         let ends = CancellationToken::new();
         let task = Some(wired.runtime().spawn(Arc::clone(&wired.engine).run(ends.clone())));
         Self { wired, stand, trap, ends, task }
+    }
+
+    /// Its name in the history.
+    pub fn name(&self) -> String {
+        format!("engine/{}", self.wired.engine.options.worker)
     }
 
     /// Dies, as by SIGKILL: nothing that it had not done happens any more.

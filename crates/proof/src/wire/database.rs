@@ -75,7 +75,7 @@ impl Wire {
         Self::before(&shared_cluster().connection_string("postgres", "postgres")).await
     }
 
-    /// Before the cluster that this address leads to.
+    /// Before the server at this address.
     pub async fn before(address: &str) -> Self {
         let word = |name: &str| {
             let value = address.split(' ').find_map(|part| part.strip_prefix(&format!("{name}=")));

@@ -186,8 +186,10 @@ impl<R: Counted> Wire<R> {
                 let shared = Arc::clone(&of_all);
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = served => {}
+                        // What is cut and let go in one moment is cut.
+                        biased;
                         () = shared.line.cut() => {}
+                        () = served => {}
                     }
                 });
             }

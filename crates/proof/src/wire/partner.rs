@@ -21,6 +21,12 @@ pub enum Act {
     Refuse,
     /// Half of it reaches the partner; then the connection breaks on both sides.
     CutRequest,
+    /// The partner gets it with its body spoilt.
+    SpoilRequest,
+    /// The partner gets it a byte at a time, until the client has had enough.
+    TrickleRequest,
+    /// The partner gets it with a body that is longer than anybody reads.
+    SwellRequest,
     /// The partner never has it, and nobody answers.
     LoseRequest,
     /// The partner has done it, and nobody answers.
@@ -107,6 +113,9 @@ async fn connection(mut client: TcpStream, address: &str, shared: &Shared) -> st
                 partner.write_all(&request[..request.len() - request.len() / 4]).await?;
                 return Ok(());
             }
+            Some(Act::TrickleRequest) => return trickled(client, address, &request).await,
+            Some(Act::SpoilRequest) => exchange(address, &spoilt(&request)).await?,
+            Some(Act::SwellRequest) => exchange(address, &swollen(&request)).await?,
             Some(Act::DoLater(by)) => {
                 let (by, partner) = (*by, address.to_owned());
                 tokio::spawn(async move {
@@ -131,7 +140,7 @@ async fn connection(mut client: TcpStream, address: &str, shared: &Shared) -> st
 
 /// Delivers an answer, or what becomes of it; whether the connection goes on.
 async fn deliver(client: &mut TcpStream, answer: &[u8], act: Option<Act>) -> std::io::Result<bool> {
-    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+    let head = head_length(answer);
     match act {
         Some(Act::LoseAnswer) => {
             let mut rest = [0; 1];
@@ -143,9 +152,7 @@ async fn deliver(client: &mut TcpStream, answer: &[u8], act: Option<Act>) -> std
             return Ok(false);
         }
         Some(Act::SpoilAnswer) => {
-            let mut spoilt = answer.to_vec();
-            spoilt[head..].iter_mut().step_by(3).for_each(|byte| *byte = b'#');
-            client.write_all(&spoilt).await?;
+            client.write_all(&spoilt(answer)).await?;
         }
         Some(Act::TrickleAnswer) => {
             for byte in answer {
@@ -164,6 +171,53 @@ async fn deliver(client: &mut TcpStream, answer: &[u8], act: Option<Act>) -> std
         _ => client.write_all(answer).await?,
     }
     Ok(true)
+}
+
+/// Where the body begins.
+fn head_length(message: &[u8]) -> usize {
+    message.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4)
+}
+
+/// The message with a body that says nothing any more.
+fn spoilt(message: &[u8]) -> Vec<u8> {
+    let mut spoilt = message.to_vec();
+    spoilt[head_length(message)..].iter_mut().step_by(3).for_each(|byte| *byte = b'#');
+    spoilt
+}
+
+/// The request with a mebibyte of blanks behind its body.
+fn swollen(request: &[u8]) -> Vec<u8> {
+    let (head, body) = request.split_at(head_length(request));
+    let length = body.len() + (1 << 20);
+    let lines = String::from_utf8_lossy(head).to_string();
+    let is_length = |line: &&str| line.to_lowercase().starts_with("content-length:");
+    let kept: Vec<&str> =
+        lines.split("\r\n").filter(|line| !line.is_empty() && !is_length(line)).collect();
+    let mut swollen = format!("{}\r\ncontent-length: {length}\r\n\r\n", kept.join("\r\n"));
+    swollen.push_str(&String::from_utf8_lossy(body));
+    let mut bytes = swollen.into_bytes();
+    bytes.resize(bytes.len() + (1 << 20), b' ');
+    bytes
+}
+
+/// Gives the partner a byte now and then, for as long as the client waits.
+async fn trickled(mut client: TcpStream, address: &str, request: &[u8]) -> std::io::Result<()> {
+    let mut partner = TcpStream::connect(address).await?;
+    partner.set_nodelay(true)?;
+    let drops = async {
+        for byte in request {
+            partner.write_all(std::slice::from_ref(byte)).await?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        std::io::Result::Ok(())
+    };
+    let mut rest = [0; 1];
+    tokio::select! {
+        dropped = drops => dropped?,
+        _ = client.read(&mut rest) => return Ok(()),
+    }
+    let answer = message(&mut partner).await?.unwrap_or_default();
+    client.write_all(&answer).await
 }
 
 /// Nobody answers until the client has had enough.

@@ -1,6 +1,6 @@
 //! Engines as children: real processes, real signals.
 
-use super::{Shop, address};
+use super::Shop;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -35,7 +35,7 @@ pub fn program() -> PathBuf {
 impl Shop {
     /// The command of a worker, before it starts.
     pub fn command(&self) -> Command {
-        let database = address(&self.database, &self.app_role());
+        let database = self.ground.address(&self.database, &self.app_role());
         let mut command = self.command_of(&program(), &database, &self.partners.base_url());
         command.arg("work");
         command

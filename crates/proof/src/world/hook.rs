@@ -4,9 +4,9 @@ use super::Shop;
 use jiff::Timestamp;
 use orders_core::private::Private;
 use orders_sandbox::{Clock as _, RealClock};
-use orders_service::api::{self, Api, JwtSecret, StripeHook};
+use orders_service::api::{self, Api, JwtSecret, StripeHook, WallClock};
 use orders_service::engine::Engine;
-use orders_store::door;
+use orders_store::{Store, door};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -16,33 +16,48 @@ pub struct Endpoint {
     _stop: DropGuard,
 }
 
+/// What messages are signed with.
+pub const SECRET: &str = "whsec_sandbox";
+
+/// The time of this machine.
+pub fn now() -> Timestamp {
+    Timestamp::from_millisecond(RealClock.now_ms()).expect("a time of our era")
+}
+
 impl Shop {
-    /// Has Stripe send its messages here; this engine, if one is given, is told of them.
-    pub async fn take_messages(&self, engine: Option<Arc<Engine>>) -> Endpoint {
-        let secret = "whsec_sandbox";
+    /// What a server is made of that takes Stripe's messages and stores them by this store.
+    pub async fn message_api(
+        &self,
+        store: Store,
+        engine: Option<Arc<Engine>>,
+        clock: WallClock,
+    ) -> Api {
         let hook = StripeHook {
-            secrets: vec![Private::new(secret.to_owned())],
+            secrets: vec![Private::new(SECRET.to_owned())],
             tolerance_s: 300,
             live_mode: false,
             account: None,
             counts: Arc::default(),
         };
-        let api = Api {
-            store: self.app.clone(),
+        Api {
+            store,
             engine,
             doors: door::catalogue(&self.app).await.expect("the doors"),
             jwt_secret: JwtSecret::parse(None).expect("no secret is needed"),
-            clock: Arc::new(|| {
-                Timestamp::from_millisecond(RealClock.now_ms()).expect("a time of our era")
-            }),
+            clock,
             stripe_hook: Some(hook),
-        };
+        }
+    }
+
+    /// Has Stripe send its messages here; this engine, if one is given, is told of them.
+    pub async fn take_messages(&self, engine: Option<Arc<Engine>>) -> Endpoint {
+        let api = self.message_api(self.app.clone(), engine, Arc::new(now)).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/webhooks/stripe", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
         tokio::spawn(api::serve(listener, api::router(api), stop.clone()));
         let stripe = &self.partners.world.stripe;
-        stripe.set_webhook(Some(&url), vec![secret.to_owned()]).expect("an endpoint");
+        stripe.set_webhook(Some(&url), vec![SECRET.to_owned()]).expect("an endpoint");
         Endpoint { _stop: stop.drop_guard() }
     }
 

@@ -10,17 +10,17 @@
 pub mod broken;
 pub mod child;
 pub mod counter;
-pub mod home;
+pub mod ground;
 pub mod hook;
 pub mod money;
 pub mod pooler;
 pub mod untested;
 pub mod worker;
 
-use orders_embedded::testing::shared_cluster;
+use ground::Ground;
 use orders_sandbox::zinc::{Event, Summary};
 use orders_sandbox::{Faults, Line, Options, Running, World};
-use orders_store::{Store, StoreOptions, schema};
+use orders_store::{Store, schema};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -46,6 +46,8 @@ pub fn next() -> u32 {
 
 /// A shop with its partners.
 pub struct Shop {
+    /// Where its database stands.
+    pub ground: Ground,
     /// Its database.
     pub database: String,
     /// The superuser.
@@ -58,22 +60,17 @@ pub struct Shop {
 
 /// The address of a database of the test cluster for a role.
 pub fn address(database: &str, role: &str) -> String {
-    shared_cluster().connection_string(database, role)
+    Ground::Shared.address(database, role)
 }
 
 /// A store on a database of the test cluster.
 pub fn store(database: &str, role: &str, schema: &str) -> Store {
-    let options =
-        StoreOptions { schema: schema.into(), connections_max: 24, ..StoreOptions::default() };
-    Store::new(&address(database, role), &options).expect("a valid address")
+    Ground::Shared.store(database, role, schema)
 }
 
 /// A database of its own.
 pub async fn fresh_database() -> String {
-    let name = format!("t{}_{}", std::process::id(), next());
-    let sql = format!("create database {name}");
-    store("postgres", "postgres", "public").query("test", &sql, &[]).await.expect("a database");
-    name
+    Ground::Shared.fresh_database().await
 }
 
 /// Partners in a hurry, with an order of times as in life.
@@ -114,22 +111,27 @@ impl Shop {
 
     /// A shop in a schema of a database.
     pub async fn in_schema(database: &str, schema: &str, options: Options) -> Self {
-        let admin = store(database, "postgres", schema);
-        Self::installed(database, admin, |role| store(database, role, schema), options).await
+        Self::on(Ground::Shared, database, schema, options).await
     }
 
-    /// A shop that this superuser installs and that connects so as the service.
+    /// A shop in a schema of a database that stands there.
+    pub async fn on(ground: Ground, database: &str, schema: &str, options: Options) -> Self {
+        let admin = ground.store(database, "postgres", schema);
+        let app = ground.store(database, &schema::names(schema).expect("a name").app, schema);
+        Self::installed(ground, database, (admin, app), options).await
+    }
+
+    /// A shop that this superuser installs; the other store is the service's.
     pub async fn installed(
+        ground: Ground,
         database: &str,
-        admin: Store,
-        connect: impl FnOnce(&str) -> Store,
+        (admin, app): (Store, Store),
         options: Options,
     ) -> Self {
-        let installed = schema::install(&admin).await.expect("an installed shop");
+        schema::install(&admin).await.expect("an installed shop");
         broken::on_purpose(&admin).await;
-        let app = connect(&installed.app_role);
         let partners = World::start(options).await.expect("partners");
-        let shop = Self { database: database.into(), admin, app, partners };
+        let shop = Self { ground, database: database.into(), admin, app, partners };
         shop.hurry().await;
         shop
     }

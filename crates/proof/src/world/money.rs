@@ -201,19 +201,36 @@ impl Shop {
         .await;
     }
 
+    /// Makes messages due now that an engine has taken and not finished: it could not read what they are
+    /// about, or is gone.
+    pub async fn hurry_messages(&self) {
+        self.by_force(
+            "update {s}.inbox as i set due_at = {s}.clock_now() - interval '1 ms'
+              where i.state = 'new' and i.due_at > {s}.clock_now()
+                and i.due_at - least(interval '30 seconds' * power(2, greatest(least(i.tries - 1, 7), 0)), interval '1 hour')
+                    < {s}.clock_now() - interval '1500 ms'",
+        )
+        .await;
+    }
+
     async fn hurry_moves_where(&self, condition: &str) {
-        let sql = format!(
-            "set local session_replication_role = replica;
-             update {{s}}.money_moves set due_at = {{s}}.clock_now() - interval '1 ms', lease_token = null,
+        self.by_force(&format!(
+            "update {{s}}.money_moves set due_at = {{s}}.clock_now() - interval '1 ms', lease_token = null,
                     lease_expires_at = null, call_deadline_at = least(call_deadline_at, {{s}}.clock_now() - interval '1 ms')
               where due_at is not null and {condition}"
-        )
-        .replace("{s}", self.app.schema());
+        ))
+        .await;
+    }
+
+    /// Changes what only time or nobody else would change.
+    async fn by_force(&self, sql: &str) {
+        let sql = format!("set local session_replication_role = replica; {sql}")
+            .replace("{s}", self.app.schema());
         let hurried = self.admin.transact("test.hurry", move |tx| {
             let sql = sql.clone();
             Box::pin(async move { tx.execute(&sql).await })
         });
-        hurried.await.expect("movements that are due");
+        hurried.await.expect("something that is due");
     }
 
     /// Demands of Stripe's ledger that no refund was made twice, nothing returned that was not

@@ -167,7 +167,11 @@ impl Shop {
 
     /// A running engine.
     pub async fn worker(&self, setup: Setup) -> Worker {
-        let engine = self.prepared(setup).await.expect("an engine");
+        self.started(self.prepared(setup).await.expect("an engine"))
+    }
+
+    /// Starts an engine that is ready.
+    pub fn started(&self, engine: Arc<Engine>) -> Worker {
         let stop = CancellationToken::new();
         let task = tokio::spawn(Arc::clone(&engine).run(stop.clone()));
         Worker { engine, stop, task }
