@@ -47,6 +47,10 @@ bench *arguments:
 matrix *arguments:
     cargo run --release -p orders-proof --bin matrix -- {{ arguments }}
 
+# Histories of a shop drawn by seeds; counts and page in docs/ grow
+simulate *arguments:
+    cargo run --release -p orders-proof --bin simulate -- {{ arguments }}
+
 # Direction, tidiness and guarantees in one go
 house: (xtask "all")
 

@@ -8,7 +8,7 @@
 //! time), [`recover`] (what others left), [`watch`] (what the provider has), [`look_up`] (what the
 //! provider may have), [`pay`] (what waits for its payment, as fast as `pace` allows), [`events`]
 //! (what Stripe sends word of), [`missed`] (what it sent in vain), [`moves`] (money), [`reconcile`]
-//! (what does not agree), [`stop`](Engine::run) at the end.
+//! (what does not agree), [`stop`](Engine::run) at the end; [`step`] for whoever drives it by hand.
 
 pub mod chance;
 pub mod events;
@@ -21,6 +21,7 @@ pub mod reconcile;
 pub mod record;
 pub mod recover;
 pub mod stats;
+pub mod step;
 pub mod submit;
 pub mod watch;
 

@@ -4,24 +4,39 @@ use super::Shop;
 use jiff::Timestamp;
 use orders_core::private::Private;
 use orders_sandbox::{Clock as _, RealClock};
-use orders_service::api::{self, Api, JwtSecret, StripeHook};
+use orders_service::api::{self, Api, JwtSecret, StripeHook, WallClock};
 use orders_service::engine::Engine;
 use orders_store::door;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+/// What messages are signed with.
+pub const SECRET: &str = "whsec_sandbox";
+
 /// A server that takes messages until it is dropped.
 pub struct Endpoint {
+    /// Where it takes them.
+    pub url: String,
     _stop: DropGuard,
 }
 
 impl Shop {
     /// Has Stripe send its messages here; this engine, if one is given, is told of them.
     pub async fn take_messages(&self, engine: Option<Arc<Engine>>) -> Endpoint {
-        let secret = "whsec_sandbox";
+        let clock: WallClock = Arc::new(|| {
+            Timestamp::from_millisecond(RealClock.now_ms()).expect("a time of our era")
+        });
+        let endpoint = self.endpoint(engine, clock).await;
+        let stripe = &self.partners.world.stripe;
+        stripe.set_webhook(Some(&endpoint.url), vec![SECRET.to_owned()]).expect("an endpoint");
+        endpoint
+    }
+
+    /// A server that takes messages and judges their age by this clock.
+    pub async fn endpoint(&self, engine: Option<Arc<Engine>>, clock: WallClock) -> Endpoint {
         let hook = StripeHook {
-            secrets: vec![Private::new(secret.to_owned())],
+            secrets: vec![Private::new(SECRET.to_owned())],
             tolerance_s: 300,
             live_mode: false,
             account: None,
@@ -32,18 +47,14 @@ impl Shop {
             engine,
             doors: door::catalogue(&self.app).await.expect("the doors"),
             jwt_secret: JwtSecret::parse(None).expect("no secret is needed"),
-            clock: Arc::new(|| {
-                Timestamp::from_millisecond(RealClock.now_ms()).expect("a time of our era")
-            }),
+            clock,
             stripe_hook: Some(hook),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/webhooks/stripe", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
         tokio::spawn(api::serve(listener, api::router(api), stop.clone()));
-        let stripe = &self.partners.world.stripe;
-        stripe.set_webhook(Some(&url), vec![secret.to_owned()]).expect("an endpoint");
-        Endpoint { _stop: stop.drop_guard() }
+        Endpoint { url, _stop: stop.drop_guard() }
     }
 
     /// Delivers everything that Stripe owes, in the order of its events; each must be acknowledged.
