@@ -52,6 +52,10 @@ chaos *arguments:
     cargo build --release --locked -p atomic-orders
     cargo run --release --locked -p orders-proof --bin chaos -- {{ arguments }}
 
+# Histories of a shop drawn by seeds; counts and page in docs/ grow
+simulate *arguments:
+    cargo run --release -p orders-proof --bin simulate -- {{ arguments }}
+
 # Direction, tidiness and guarantees in one go
 house: (xtask "all")
 

@@ -6,6 +6,7 @@
 
 pub mod interleave;
 pub mod matrix;
+pub mod simulation;
 pub mod storm;
 pub mod wire;
 pub mod wired;

@@ -8,7 +8,8 @@
 //! time), [`recover`] (what others left), [`watch`] (what the provider has), [`look_up`] (what the
 //! provider may have), [`pay`] (what waits for its payment, as fast as `pace` allows), [`events`]
 //! (what Stripe sends word of), [`missed`] (what it sent in vain), [`moves`] (money), [`reconcile`]
-//! (what does not agree), `standing` (whether the database can be trusted), [`stop`](Engine::run) at the end.
+//! (what does not agree), `standing` (whether the database can be trusted), [`stop`](Engine::run) at
+//! the end; [`step`] for whoever drives it by hand.
 
 pub mod chance;
 pub mod events;
@@ -22,6 +23,7 @@ pub mod record;
 pub mod recover;
 mod standing;
 pub mod stats;
+pub mod step;
 pub mod submit;
 pub mod watch;
 

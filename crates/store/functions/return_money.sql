@@ -23,8 +23,11 @@ begin
     return;
   end if;
   if payment.stripe_status is distinct from 'succeeded' then
-    -- Money may come late, or be found again: it is read from now on as that of an ended order.
-    update :"schema".payments as p set next_read_at = least(p.next_read_at, at) where p.payment_intent = payment.payment_intent;
+    -- Money may come late, or be found again: it is read from now on as that of an ended order. Once: what was
+    -- read since the end has its next reading already, and would else be read again and again without a pause.
+    update :"schema".payments as p set next_read_at = least(p.next_read_at, at)
+     where p.payment_intent = payment.payment_intent
+       and coalesce(p.read_at < (select o.updated_at from :"schema".orders as o where o.id = order_uuid), true);
   end if;
   if payment.stripe_status is not null and payment.named_order is distinct from order_uuid::text then
     -- It may be somebody else's money, or Stripe knows it no more: no machine touches it. // C1

@@ -11,8 +11,13 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+/// What messages are signed with.
+pub const SECRET: &str = "whsec_sandbox";
+
 /// A server that takes messages until it is dropped.
 pub struct Endpoint {
+    /// Where it takes them.
+    pub url: String,
     _stop: DropGuard,
 }
 
@@ -51,14 +56,20 @@ impl Shop {
 
     /// Has Stripe send its messages here; this engine, if one is given, is told of them.
     pub async fn take_messages(&self, engine: Option<Arc<Engine>>) -> Endpoint {
-        let api = self.message_api(self.app.clone(), engine, Arc::new(now)).await;
+        let endpoint = self.endpoint(engine, Arc::new(now)).await;
+        let stripe = &self.partners.world.stripe;
+        stripe.set_webhook(Some(&endpoint.url), vec![SECRET.to_owned()]).expect("an endpoint");
+        endpoint
+    }
+
+    /// A server that takes messages and judges their age by this clock.
+    pub async fn endpoint(&self, engine: Option<Arc<Engine>>, clock: WallClock) -> Endpoint {
+        let api = self.message_api(self.app.clone(), engine, clock).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/webhooks/stripe", listener.local_addr().expect("an address"));
         let stop = CancellationToken::new();
         tokio::spawn(api::serve(listener, api::router(api), stop.clone()));
-        let stripe = &self.partners.world.stripe;
-        stripe.set_webhook(Some(&url), vec![SECRET.to_owned()]).expect("an endpoint");
-        Endpoint { _stop: stop.drop_guard() }
+        Endpoint { url, _stop: stop.drop_guard() }
     }
 
     /// Delivers everything that Stripe owes, in the order of its events; each must be acknowledged.

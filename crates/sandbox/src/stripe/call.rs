@@ -112,6 +112,10 @@ impl Calls {
         self.injected.push_back((fault, path_has.to_owned()));
     }
 
+    pub(super) fn forget_injected(&mut self) {
+        self.injected.clear();
+    }
+
     pub(super) fn restrict(&mut self, paths_have: Vec<String>) {
         self.restricted = paths_have;
     }

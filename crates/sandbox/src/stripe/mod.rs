@@ -117,6 +117,11 @@ impl Stripe {
         self.book().calls.inject(fault, path_has);
     }
 
+    /// Forget what was to happen to calls that have not come.
+    pub fn forget_injected(&self) {
+        self.book().calls.forget_injected();
+    }
+
     /// Let the key lack the right to calls whose path has one of these texts in it, from now on.
     pub fn restrict_key(&self, paths_have: &[&str]) {
         self.book().calls.restrict(paths_have.iter().map(|text| (*text).to_owned()).collect());

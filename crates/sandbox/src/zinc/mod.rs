@@ -174,6 +174,13 @@ impl Zinc {
         }
     }
 
+    /// Forget what was to happen to calls that have not come.
+    pub fn forget_injected(&self) {
+        let mut book = self.book();
+        book.injected.clear();
+        book.injected_reads.clear();
+    }
+
     /// Cancel a purchase, as a seller would. False if there is none or it is cancelled already.
     pub fn cancel(&self, request_id: &str) -> bool {
         let mut book = self.book();

@@ -107,7 +107,12 @@ impl Engine {
         self.follow_up(BATCH, stop).await
     }
 
-    async fn follow_up(&self, most: usize, stop: &CancellationToken) -> Result<Followed, Error> {
+    /// The same with at most so many messages.
+    pub async fn follow_up(
+        &self,
+        most: usize,
+        stop: &CancellationToken,
+    ) -> Result<Followed, Error> {
         let Some(stripe) = &self.stripe else { return Ok(Followed::NOTHING) };
         let events = inbox::due(&self.store, most).await?;
         if events.is_empty() {

@@ -40,7 +40,7 @@ impl Engine {
         }
     }
 
-    async fn search(&self, rounds: &mut Rounds, unknown: &[UnknownAttempt]) {
+    pub(super) async fn search(&self, rounds: &mut Rounds, unknown: &[UnknownAttempt]) {
         let mut wanted: HashMap<Uuid, Uuid> =
             unknown.iter().map(|one| (one.attempt_id, one.order_id)).collect();
         for search in rounds.next(unknown) {
@@ -140,7 +140,7 @@ enum End {
 
 /// Which searches have their turn. The memory of one process: nothing is decided by it.
 #[derive(Debug, Default)]
-struct Rounds {
+pub(super) struct Rounds {
     /// Where the search of a span goes on.
     skips: BTreeMap<i64, u32>,
     /// The span that had its turn last.

@@ -53,7 +53,7 @@ struct Held {
 }
 
 /// What became of a movement in this turn.
-enum Outcome {
+pub(super) enum Outcome {
     /// Stripe was heard.
     Heard,
     /// Nothing was asked.
@@ -99,7 +99,7 @@ impl Engine {
     }
 
     /// Intends what nobody asks for: captures after a purchase, and the end of unpaid orders.
-    async fn sweep(&self) {
+    pub(super) async fn sweep(&self) {
         let worker = &self.options.worker;
         match moves::plan_captures(&self.store, worker, SWEEP_BATCH).await {
             Ok(planned) => Stats::add(&self.stats.captures_planned, planned),
@@ -112,7 +112,7 @@ impl Engine {
     }
 
     /// One turn: leases what is due and brings each on, a few at a time.
-    async fn move_batch(
+    pub(super) async fn move_batch(
         &self,
         stripe: &stripe::Client,
         most: usize,

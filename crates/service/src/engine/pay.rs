@@ -62,7 +62,7 @@ enum Unasked {
 
 /// What reading some payments told.
 #[derive(Default)]
-struct Told {
+pub(super) struct Told {
     /// How many Stripe said something of.
     heard: usize,
     /// What told us nothing, with the last reason.
@@ -113,7 +113,7 @@ impl Engine {
     }
 
     /// Reads a batch and records it while it is read, whatever has arrived each time.
-    async fn read_batch(
+    pub(super) async fn read_batch(
         &self,
         stripe: &stripe::Client,
         payments: Vec<DuePayment>,

@@ -34,7 +34,7 @@ impl Engine {
         }
     }
 
-    async fn recover_ended(&self) {
+    pub(super) async fn recover_ended(&self) {
         loop {
             match recovery::recover(&self.store, &self.options.worker, BATCH).await {
                 Ok(found) => {
@@ -54,7 +54,7 @@ impl Engine {
         }
     }
 
-    async fn touch_waiting(&self) {
+    pub(super) async fn touch_waiting(&self) {
         loop {
             match recovery::touch_waiting(&self.store, BATCH).await {
                 Ok(touched) if touched == BATCH => {}

@@ -118,7 +118,11 @@ impl Engine {
     }
 
     /// Claims up to `batch_max` orders, each with its committed intent.
-    async fn claim(&self, batch_max: usize, only: Option<Uuid>) -> Result<Vec<Claimed>, Error> {
+    pub(super) async fn claim(
+        &self,
+        batch_max: usize,
+        only: Option<Uuid>,
+    ) -> Result<Vec<Claimed>, Error> {
         let facts = self.provider.facts();
         let options = ClaimOptions {
             provider: "zinc_v1".into(),
@@ -167,7 +171,7 @@ impl Engine {
     }
 
     /// Makes the one call of a claim and hands its answer to the recorder.
-    async fn send(
+    pub(super) async fn send(
         self: Arc<Self>,
         claimed: Claimed,
         claimed_at: Duration,

@@ -36,7 +36,7 @@ const VAIN_MAX: usize = 10_000;
 /// What this engine remembers between turns. Others remember their own, and a new engine begins
 /// anew: what depends on it is when a person is called, never what is bought.
 #[derive(Default)]
-struct Memory {
+pub struct Memory {
     /// Readings in a row that said nothing usable, by order.
     vain: HashMap<Uuid, u32>,
     /// Turns in a row in which the provider let nobody read.
@@ -57,7 +57,11 @@ impl Engine {
                 Ok(orders) if orders.is_empty() => {
                     Self::pause(self.options.idle.max(Duration::from_millis(200)), &stop).await;
                 }
-                Ok(orders) => self.watch(orders, &mut memory, &stop).await,
+                Ok(orders) => {
+                    if let Some(rest) = self.watch(orders, &mut memory, &stop).await {
+                        Self::pause(rest, &stop).await;
+                    }
+                }
                 Err(error) => {
                     self.fault("watch", &error);
                     Self::pause(Duration::from_secs(1), &stop).await;
@@ -66,12 +70,18 @@ impl Engine {
         }
     }
 
-    async fn watch(&self, orders: Vec<DueWatch>, memory: &mut Memory, stop: &CancellationToken) {
+    /// One turn; gives how long reading must rest now, when it must.
+    pub(super) async fn watch(
+        &self,
+        orders: Vec<DueWatch>,
+        memory: &mut Memory,
+        stop: &CancellationToken,
+    ) -> Option<Duration> {
         self.gate.pass(Point::LookupStarted);
         // Reading changes nothing, so a stop does not wait for it.
         let seen = tokio::select! {
             seen = self.read_all(orders) => seen,
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return None,
         };
         let rest = self.trouble_of_reading(&seen, memory).await;
         let mut found = Vec::new();
@@ -100,9 +110,7 @@ impl Engine {
             }));
         }
         self.record_steps(&found).await;
-        if let Some(rest) = rest {
-            Self::pause(rest, stop).await;
-        }
+        rest
     }
 
     async fn record_steps(&self, found: &[StepOf]) {
