@@ -1,7 +1,7 @@
 -- Each function has one form, the owner and a pinned search path. Doors run with the owner's rights, end
 -- their waiting for locks, and are open to exactly the roles of the allow-list; nobody else may call.
 \ir begin.psql
-select plan(217);
+select plan(235);
 
 create temporary table door (name text, arguments text, result text);
 insert into door values

@@ -1,7 +1,7 @@
 -- Tables are open to exactly the allow-list and behind row security: tokens, bytes, addresses, keys and
 -- settings are closed. Strangers may nothing, and no caller is a member of the owner.
 \ir begin.psql
-select plan(169);
+select plan(175);
 
 create temporary table shop_table as select unnest('{alerts, api_keys, cursors, differences, findings, idempotency_keys, inbox, money_moves,
   order_attempts, order_edges, order_events, order_items, order_private, orders, payments, protected_functions, protected_objects,

@@ -64,7 +64,7 @@ begin
   return coalesce(pg_temp.asked('service_role', 'order_system_health()') #> string_to_array(what, ' '), '0');
 end $$;
 select is((select array_agg(key order by key collate "C") from jsonb_object_keys(pg_temp.asked('service_role', 'order_system_health()')) as key),
-  '{at, differences, held, messages, moves, oldest_due, open_alerts, open_findings, orders, pause_codes, paused_providers, stuck, to_capture, unknown, workers_alive}', 'health tells these');
+  '{at, differences, held, messages, moves, oldest_due, open_alerts, open_findings, orders, pause_codes, paused_providers, shop, stuck, to_capture, unknown, workers_alive}', 'health tells these');
 select pg_temp.health('stuck') as stuck, pg_temp.health('unknown') as unknown, pg_temp.health('open_findings') as findings, pg_temp.health('open_alerts') as alerts,
        pg_temp.health('orders submitting') as submitting, pg_temp.health('held operator') as held, pg_temp.health('moves open') as moves \gset
 select pg_temp.in_status('submitting') as stuck_order, pg_temp.in_status('unknown') as unknown_order, pg_temp.in_status('cancelled') as moving \gset

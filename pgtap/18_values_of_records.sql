@@ -1,7 +1,7 @@
 -- What a row of payments, movements of money, messages, findings, alerts, keys and settings can never hold: each
 -- bad value is refused by a constraint whose name is part of the interface.
 \ir begin.psql
-select plan(110);
+select plan(118);
 
 select pg_temp.in_status('completed') as id \gset
 select pg_temp.said('refund_order({id}, 500, ''one came broken'')', :'id') as ignored \gset
@@ -16,6 +16,7 @@ insert into sample values
   ('idempotency_keys', jsonb_build_object('caller', 'pgtap', 'key', 'x', 'digest', sha256('x'), 'answer', '{}'::jsonb, 'created_at', now())),
   ('api_keys', jsonb_build_object('id', gen_random_uuid(), 'prefix', 'pgtap', 'digest', sha256(convert_to(:'id', 'UTF8')), 'role', 'service_role', 'note', '', 'created_at', now())),
   ('workers', jsonb_build_object('worker', 'pgtap', 'release', 'x', 'started_at', now(), 'seen_at', now(), 'beats', 0)), ('provider_accounts', '{"provider": "pgtap", "pauses": 0}'), ('settings', '{"name": "pgtap", "value": "x"}'),
+  ('shop', jsonb_build_object('one', true, 'beats', 0)),
   ('tallies', jsonb_build_object('name', 'pgtap', 'count', 1, 'at', now())), ('cursors', jsonb_build_object('name', 'pgtap', 'at', now()));
 create function pg_temp.with(table_name text, change jsonb) returns text
 language plpgsql as $$
@@ -26,7 +27,7 @@ end $$;
 
 -- A good row of each stands, so that it is the bad value that is refused.
 select is(pg_temp.with(part, case part when 'payments' then '{"payment_intent": "pi_pgtap", "live": false}' when 'money_moves' then '{"request_key": null}' else '{}' end::jsonb
-    || case when part = 'money_moves' then jsonb_build_object('id', gen_random_uuid()) else '{}' end), 'done', 'a good row of ' || part || ' is taken') from sample;
+    || case when part = 'money_moves' then jsonb_build_object('id', gen_random_uuid()) else '{}' end), 'done', 'a good row of ' || part || ' is taken') from sample where part <> 'shop';
 
 select is(pg_temp.with(part, change::jsonb), '23514 ' || rule, part || ': ' || left(change, 100))
   from (values
@@ -56,6 +57,9 @@ select is(pg_temp.with(part, change::jsonb), '23514 ' || rule, part || ': ' || l
     ('api_keys', '{"prefix": "abc"}', 'api_keys_prefix_length'), ('api_keys', '{"digest": "x"}', 'api_keys_digest_is_a_digest'), ('api_keys', '{"role": "postgres"}', 'api_keys_role_known'),
     ('api_keys', jsonb_build_object('note', repeat('x', 201))::text, 'api_keys_note_length'), ('workers', '{"worker": ""}', 'workers_worker_length'), ('workers', '{"beats": -1}', 'workers_beats_positive'),
     ('provider_accounts', jsonb_build_object('paused_code', repeat('x', 101))::text, 'provider_accounts_paused_code_length'), ('provider_accounts', '{"account_mark": "x"}', 'provider_accounts_mark_is_a_digest'),
+    ('shop', '{"one": false}', 'shop_is_one'), ('shop', '{"beats": -1}', 'shop_beats_positive'), ('shop', '{"place": ""}', 'shop_place_length'),
+    ('shop', '{"held_because": "x", "held_since": "2026-01-01"}', 'shop_held_because_known'), ('shop', '{"held_because": "operator"}', 'shop_held_for_a_reason'),
+    ('shop', '{"compare_since": "2026-01-01"}', 'shop_compared_while_held'),
     ('settings', '{"name": ""}', 'settings_name_length'), ('settings', jsonb_build_object('value', repeat('x', 1001))::text, 'settings_value_length'), ('tallies', '{"name": ""}', 'tallies_name_length'),
     ('tallies', '{"count": -1}', 'tallies_count_positive'), ('cursors', '{"name": ""}', 'cursors_name_length')) as t (part, change, rule);
 

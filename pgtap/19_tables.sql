@@ -1,7 +1,7 @@
 -- Each table has its columns, of their types, with ! where nothing may be missing; its indexes, with ! where
 -- they refuse what is there twice; and its triggers, all switched on. Every constraint was validated.
 \ir begin.psql
-select plan(58);
+select plan(60);
 
 create temporary table has_columns (part text, list text);
 insert into has_columns values
@@ -53,7 +53,7 @@ insert into has_columns values
   ('provider_accounts', 'account_mark bytea, paused_code text, paused_until timestamp with time zone, pauses! integer, provider! text'),
   ('schema_migrations', 'applied_at! timestamp with time zone, digest! bytea, name! text, version! integer'),
   ('settings', 'name! text, value! text'),
-  ('shop', 'beaten_at timestamp with time zone, compare_since timestamp with time zone, compared_at timestamp with time zone, '
+  ('shop', 'beaten_at timestamp with time zone, beats! bigint, compare_since timestamp with time zone, compared_at timestamp with time zone, '
     || 'forgotten_from timestamp with time zone, held_because text, held_since timestamp with time zone, one! boolean, place text, '
     || 'server_started_at timestamp with time zone'),
   ('tallies', 'at! timestamp with time zone, count! bigint, name! text'),

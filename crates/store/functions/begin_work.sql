@@ -30,11 +30,11 @@ begin
         'server_started_at', started), 'engine/' || worker_param, at);
     end if;
   end if;
-  update :"schema".shop set place = here, server_started_at = started, beaten_at = at;
+  update :"schema".shop set place = here, server_started_at = started, beaten_at = at, beats = beats + 1
+  returning beats into strict beaten;
   insert into :"schema".workers as w (worker, release, started_at, seen_at, beats)
-  values (worker_param, release_param, at, at, 1)
+  values (worker_param, release_param, at, at, beaten)
   on conflict (worker) do update
-     set seen_at = at, started_at = at, release = excluded.release, stopped_at = null, beats = w.beats + 1
-  returning w.beats into strict beaten;
+     set seen_at = at, started_at = at, release = excluded.release, stopped_at = null, beats = excluded.beats;
   return jsonb_build_object('beats', beaten, 'held', (select s.held_because from :"schema".shop as s));
 end $$;

@@ -45,7 +45,7 @@ begin
   if exists (select from :"schema".shop as s where s.held_since is not null) then
     return;
   end if;
-  if beats_seen > coalesce((select w.beats from :"schema".workers as w where w.worker = worker_param), 0) then
+  if beats_seen > coalesce((select w.beats from :"schema".workers as w where w.worker = worker_param), (select s.beats from :"schema".shop as s)) then
     perform :"schema".hold_shop_for('went_back', jsonb_build_object('seen', beats_seen), 'engine/' || worker_param, at);
     return;
   end if;

@@ -21,9 +21,6 @@ pub struct Endpoint {
     _stop: DropGuard,
 }
 
-/// What messages are signed with.
-pub const SECRET: &str = "whsec_sandbox";
-
 /// The time of this machine.
 pub fn now() -> Timestamp {
     Timestamp::from_millisecond(RealClock.now_ms()).expect("a time of our era")

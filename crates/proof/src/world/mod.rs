@@ -403,7 +403,11 @@ impl Shop {
                    from {s}.orders as o where o.status <> 'completed' limit 12",
             )
             .await;
-        format!("{:?}\n{}\n{:?}", self.ends().await, lines.join("\n"), self.zinc().summary())
+        let held = "select concat_ws(' ', 'held', s.held_because, s.compared_at, (select string_agg(a.rule || '/' || a.subject, ' ')
+                                from {s}.alerts as a where a.order_id is null and a.closed_at is null))
+                      from {s}.shop as s where s.held_since is not null";
+        let held = self.texts(held).await.join("\n");
+        format!("{:?} {held}\n{}\n{:?}", self.ends().await, lines.join("\n"), self.zinc().summary())
     }
 }
 
