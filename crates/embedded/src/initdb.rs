@@ -48,6 +48,8 @@ pub fn ensure(folder: &Folder, server: &Server, account: &Account) -> Result<(),
     }
     let pgdata = folder.pgdata();
     fs::rename(&new, &pgdata).map_err(Error::file("give a new cluster the name", &pgdata))?;
+    // What the dead had started may have written on while their folder was being removed.
+    sweep(folder);
     fs::File::open(folder.root())
         .and_then(|root| root.sync_all())
         .map_err(Error::file("write to the disk", folder.root()))

@@ -27,8 +27,8 @@ use uuid::Uuid;
 
 /// The points of the path that a worker stands still at.
 const STEPS: u32 = 9;
-/// How long a step may take before it counts as waiting for the other worker.
-const STEP: Duration = Duration::from_millis(60);
+/// How often it is looked whether a step waits for the other worker's lock.
+const LOOK: Duration = Duration::from_millis(20);
 /// No walk takes longer when nobody is in its way.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longer than a call and a lease of these worlds.
@@ -126,10 +126,9 @@ impl Walker {
 }
 
 impl Walk<'_> {
-    /// Goes on to the next point or to the end, or waits for the other worker.
-    async fn step(&mut self, from: u32, within: Duration) -> bool {
+    /// Whether it has come to a point after so many, or to its end, in this time.
+    async fn comes(&mut self, from: u32, within: Duration) -> bool {
         let Some(task) = &mut self.task else { return true };
-        self.walker.stand.let_these_go();
         tokio::select! {
             biased;
             came = self.walker.stand.reached_by(from + 1, within) => came,
@@ -140,9 +139,13 @@ impl Walk<'_> {
         }
     }
 
-    async fn next(&mut self) {
-        let from = self.walker.stand.count();
-        self.step(from, STEP).await;
+    /// Takes a step to its end, or until it waits for a lock that the other worker holds.
+    async fn next(&mut self, shop: &Shop) {
+        let (from, begun) = (self.walker.stand.count(), std::time::Instant::now());
+        self.walker.stand.let_these_go();
+        while !self.comes(from, LOOK).await && !waits_for_a_lock(shop).await {
+            assert!(begun.elapsed() < PATIENCE, "a step that waits for nobody never ends");
+        }
     }
 
     /// At how many points it has stood.
@@ -151,13 +154,19 @@ impl Walk<'_> {
     }
 
     /// Goes on to its end.
-    async fn finish(&mut self) {
+    async fn finish(&mut self, shop: &Shop) {
         let begun = std::time::Instant::now();
         while self.task.is_some() {
-            self.next().await;
+            self.next(shop).await;
             assert!(begun.elapsed() < PATIENCE, "it walks on and on");
         }
     }
+}
+
+/// Whether a session of this database waits for a lock: only a worker's can.
+async fn waits_for_a_lock(shop: &Shop) -> bool {
+    let sql = "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')";
+    shop.text(sql).await == "true"
 }
 
 /// A shop with two workers to walk, and a third one that finishes what they leave.
@@ -200,7 +209,7 @@ impl Ground {
         for step in 0..2 * STEPS {
             let who = (schedule >> step & 1) as usize;
             if let Some(walk) = &mut walks[who] {
-                walk.next().await;
+                walk.next(&self.shop).await;
                 continue;
             }
             if let Some(other) = &walks[1 - who] {
@@ -209,12 +218,12 @@ impl Ground {
             }
             let from = walkers[who].stand.count();
             let mut walk = walkers[who].set_out(order, moment);
-            walk.step(from, PATIENCE).await;
+            walk.comes(from, PATIENCE).await;
             walks[who] = Some(walk);
         }
         let mut stood = [0; 2];
         for (walk, stood) in walks.iter_mut().flatten().zip(&mut stood) {
-            walk.finish().await;
+            walk.finish(&self.shop).await;
             *stood = walk.stood();
         }
         self.settle(order, schedule).await;

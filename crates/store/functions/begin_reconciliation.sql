@@ -24,9 +24,9 @@ begin
   run_at := :"schema".clock_now(); -- after the lock, so that no rival's time is ahead of it
   -- A time that has not come yet was written by a wrong clock.
   if every_s is null or former > run_at or former <= run_at - every_s * interval '1 second'
-     -- A shop that waits for it is compared at once, and again after a minute or five.
+     -- A shop that waits for it is compared at once, and again soon if that failed.
      or standing.compare_since > former
-     or standing.compare_since is not null and former <= run_at - (case when standing.compared_at is null then interval '1 minute' else interval '5 minutes' end) then
+     or standing.compare_since is not null and former <= run_at - (case when standing.compared_at is null then interval '10 seconds' else interval '5 minutes' end) then
     update :"schema".cursors as c set at = run_at where c.name = 'reconciled';
     return run_at;
   end if;

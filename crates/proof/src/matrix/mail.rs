@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 /// No delivery takes longer, whatever stands in its way.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Three days, in hours.
 const DAYS_LATE: i64 = 72;
 

@@ -30,7 +30,11 @@ use std::time::{Duration, Instant};
 /// No transaction that was broken off takes longer to end in the server.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What is not emptied between two histories: what an installation wrote, and the clock.
-const KEPT: &str = "'order_edges', 'settings', 'protected_functions', 'protected_objects', 'schema_migrations', 'test_clock'";
+const KEPT: &str = "'order_edges', 'settings', 'protected_functions', 'protected_objects', 'schema_migrations', 'test_clock', 'shop'";
+
+/// The shop as it is before any engine has worked there.
+const NEVER_WORKED: &str = "update {s}.shop set place = null, server_started_at = null, beaten_at = null, beats = 0,
+  held_since = null, held_because = null, compare_since = null, forgotten_from = null, compared_at = null;";
 
 /// The ground.
 pub struct Ground {
@@ -91,7 +95,7 @@ impl Ground {
         stripe.hold_deliveries(true);
         stripe.set_webhook(Some(&self.endpoint.url), vec![SECRET.to_owned()]).expect("an endpoint");
         let sql = format!(
-            "set local session_replication_role = replica; {} {} {}",
+            "set local session_replication_role = replica; {} {NEVER_WORKED} {} {}",
             self.empties,
             settings(seed, kind),
             self.clock_is()

@@ -211,6 +211,7 @@ impl Hand {
         chance.chunks_mut(8).for_each(|part| part.copy_from_slice(&dice.number().to_be_bytes()));
         parts.chance = Chance::seeded(chance);
         let engine = Engine::prepare(parts, options).await.expect("an engine");
+        engine.compare_if_held().await.expect("a database that answers");
         let ends = CancellationToken::new();
         let recorder = tokio::spawn(Arc::clone(&engine).run_on_demand(ends.clone()));
         let memory = Memory::default();

@@ -78,9 +78,12 @@ impl Play<'_> {
 
     /// One round of everything that an engine does.
     async fn round(&mut self) -> Result<(), Failure> {
+        self.step(Step::Recover, None).await?;
+        if self.ground.shop.text("select held_since is not null from {s}.shop").await == "true" {
+            self.step(Step::Reconcile, None).await?;
+        }
         self.turns(Step::FollowUp).await?;
         self.turns(Step::ReadPayment).await?;
-        self.step(Step::Recover, None).await?;
         for order in 0..self.orders.len() {
             if matches!(self.status(order).as_str(), "pending" | "submitting") {
                 self.step(Step::Submit(0), Some(order)).await?;

@@ -56,11 +56,20 @@ impl Engine {
         Ok(taken)
     }
 
-    /// Recovers what was left behind and touches what waits.
+    /// Compares the books if the shop waits for that, as a running engine does at once.
+    pub async fn compare_if_held(&self) -> Result<(), Error> {
+        if self.trust.is_held() {
+            self.reconcile_if_due().await?;
+        }
+        Ok(())
+    }
+
+    /// Recovers what was left behind, touches what waits, and says that it lives.
     pub async fn recover_once(&self) {
         self.gate.pass(Point::RecoveryStarted);
         self.recover_ended().await;
         self.touch_waiting().await;
+        self.beat(false).await;
     }
 
     /// Reads accepted orders that are due, at most so many; gives how many were taken.
