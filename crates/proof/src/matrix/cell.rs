@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// No engine takes longer to come to a point, and no order to end when the faults are gone.
-pub(super) const PATIENCE: Duration = Duration::from_secs(40);
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Codes after which the provider has bought nothing and never will for this request.
 const REJECTED: [&str; 2] = ["max_price_exceeded", "product_unavailable"];
@@ -36,6 +36,7 @@ pub fn restarts(fault: Fault) -> bool {
 pub async fn run(lane: &Lane, spot: Spot, fault: Fault, seed: u64) {
     // So that one seed draws something else at each point.
     let seed = seed.wrapping_add(spot.0.into());
+    lane.watched().await;
     match spot.0 {
         1..=3 => message::run(lane, spot, fault, seed).await,
         22 => migration::run(lane, fault, seed).await,
