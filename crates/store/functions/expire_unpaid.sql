@@ -18,7 +18,7 @@ declare
   one record;
   worked integer := 0;
 begin
-  if after_s = 0 or exists (select from :"schema".shop as s where s.held_since is not null) then
+  if after_s = 0 or exists (select from :"schema".shop as s where s.one and s.held_since is not null) then
     return 0;
   end if;
   for one in

@@ -31,7 +31,7 @@ declare
   fresh_from timestamptz := at - :"schema".setting_ms('gate_age_ms');
 begin
   if exists (select from :"schema".provider_accounts as p where p.provider = provider_param and p.paused_until > at)
-     or exists (select from :"schema".shop as s where s.held_since is not null) then
+     or exists (select from :"schema".shop as s where s.one and s.held_since is not null) then
     return;
   end if;
   return query

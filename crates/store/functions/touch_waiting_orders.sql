@@ -24,7 +24,7 @@ begin
              select from :"schema".order_attempts as a
                join :"schema".provider_accounts as p on p.provider = a.provider
               where a.order_id = o.id and a.settled_at is null and p.paused_until > at - interval '90 seconds')
-            or exists (select from :"schema".shop as s where s.held_since is not null))
+            or exists (select from :"schema".shop as s where s.one and s.held_since is not null))
      order by o.updated_at
      limit batch_max
        for no key update skip locked

@@ -292,14 +292,14 @@ pub const TWINS: &[Twin] = {
         ),
         twin(
             "restored soon",
-            "a database is restored to a time that its keys do not outlive (an assumption; G22 waits)",
+            "a database is restored to a time that its keys do not outlive (what G22 holds a shop for)",
             &[G::RestoredSoon],
             restored(Quiet { restores: 1, deaths: 1, ..quiet() }),
             Breaks(ONE_PURCHASE, 9),
         ),
         twin(
             "restored and cancelled",
-            "a restored shop is worked with before it was compared (G22 waits)",
+            "a restored shop is worked with before it was compared (what G22 holds a shop for)",
             &[],
             one(Quiet { restores: 1, people: 1, ..quiet() }),
             Breaks(NOT_BOTH, 7),
