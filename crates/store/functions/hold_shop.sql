@@ -23,6 +23,6 @@ begin
   select * into who from :"schema".event_actor(options);
   select s.held_because into before from :"schema".shop as s for no key update;
   perform :"schema".hold_shop_for('operator', jsonb_build_object('reason', reason_param), who.actor, :"schema".clock_now());
-  return (select jsonb_build_object('success', true, 'duplicate', before = 'operator', 'held_because', s.held_because, 'held_since', s.held_since)
+  return (select jsonb_build_object('success', true, 'duplicate', coalesce(before = 'operator', false), 'held_because', s.held_because, 'held_since', s.held_since)
             from :"schema".shop as s);
 end $$;

@@ -14,6 +14,7 @@ as $$
 declare
   at timestamptz := :"schema".clock_now();
   standing :"schema".shop;
+  now_standing :"schema".shop;
   who record;
   handed integer;
   fault text := :"schema".line_fault(reason_param, 300);
@@ -42,8 +43,12 @@ begin
       'Try again then.', jsonb_build_object('held_because', standing.held_because, 'held_since', standing.held_since));
   end if;
   handed := :"schema".hold_forgotten(who.actor, who.actor_source, at);
-  -- The row may have changed while the orders were locked: whoever holds it again holds it.
-  select * into strict standing from :"schema".shop for no key update;
+  -- What was checked above is true under the row's lock only: it may have been held anew meanwhile.
+  select * into strict now_standing from :"schema".shop for no key update;
+  if now_standing.compare_since is distinct from standing.compare_since or now_standing.held_because is distinct from standing.held_because then
+    return :"schema".refusal('held_anew', 'the shop was held or released by somebody else in this moment', 'See how it stands, and try again.',
+      jsonb_build_object('held_because', now_standing.held_because, 'held_since', now_standing.held_since));
+  end if;
   perform :"schema".free_shop(reason_param, who.actor, at);
   return jsonb_build_object('success', true, 'duplicate', false, 'held_because', standing.held_because,
     'forgotten', :"schema".forgotten_effects(), 'orders_held', handed);
