@@ -37,7 +37,7 @@ create temporary table inside as select unnest('{
     accept_patiently, accept_purchase, alert_people, ask_to_cancel, broken_attempts, broken_histories, broken_money, broken_records,
     check_options, check_order_content, check_order_recipient, clock_now, close_finding, close_late_ids,
     complete_by_word, difference_runbook, due_when_released, end_unbought, ends_by_facts, event_actor,
-    event_hash, forgotten_effects, forgotten_purchase, free_shop, hold_forgotten, hold_shop_for, insert_order, line_fault, lines_digest, money_left, move_wanted, needs_approval, new_order_id,
+    event_hash, forgotten_effects, forgotten_purchase, free_shop, hold_forgotten, hold_shop_for, insert_order, line_fault, lines_digest, may_claim, money_left, move_wanted, needs_approval, new_order_id,
     objection_to_acceptance, objection_to_ending, open_finding, payment_deviation, payment_intent_fault, payment_word, plan_move,
     private_digest, recover_dead_keys, recover_ended_leases, refunds_within_received, refusal,
     refusal_by_word, refuse_birth, refuse_word, refuse_write, repeated_order, report_payment,

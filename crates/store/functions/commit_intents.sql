@@ -42,11 +42,7 @@ begin
     raise exception 'the shop works with another account of the provider than this engine'
       using errcode = '55000', hint = 'Stop this engine, or start it with the account''s token and address.';
   end if;
-  if exists (select from :"schema".shop as s where s.one and s.held_since is not null) then
-    return;
-  end if;
-  if beats_seen > coalesce((select w.beats from :"schema".workers as w where w.worker = worker_param), (select s.beats from :"schema".shop as s where s.one)) then
-    perform :"schema".hold_shop_for('went_back', jsonb_build_object('seen', beats_seen), 'engine/' || worker_param, at);
+  if not :"schema".may_claim(worker_param, beats_seen, at) then
     return;
   end if;
   with wanted as (

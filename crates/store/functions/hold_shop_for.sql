@@ -2,7 +2,7 @@
 --          above what a comparison ends by itself (unwatched, failed_over). // G22
 -- Locks:   the shop's row, which is locked after everything else.
 -- Rows:    the shop, one finding, one alert; none when it is held for as good a reason.
--- Callers: begin_work, beat_worker, commit_intents, lease_moves, note_shop_compared, hold_shop.
+-- Callers: begin_work, beat_worker, may_claim, note_shop_compared, hold_shop.
 create or replace function :"schema".hold_shop_for(because text, found_data jsonb, found_by text, at timestamptz) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp

@@ -24,11 +24,7 @@ begin
   if worker_param is null or token is null or lease_ms is null or batch_max is null then
     raise exception 'a lease needs a worker, a token, a length and a number' using errcode = '22023';
   end if;
-  if exists (select from :"schema".shop as s where s.one and s.held_since is not null) then
-    return;
-  end if;
-  if beats_seen > coalesce((select w.beats from :"schema".workers as w where w.worker = worker_param), (select s.beats from :"schema".shop as s where s.one)) then
-    perform :"schema".hold_shop_for('went_back', jsonb_build_object('seen', beats_seen), 'engine/' || worker_param, at);
+  if not :"schema".may_claim(worker_param, beats_seen, at) then
     return;
   end if;
   return query

@@ -24,7 +24,7 @@ pub const MIGRATIONS: &[File] = files!("migrations":
 /// parsed at creation.
 pub const FUNCTIONS: &[File] = files!("functions":
     "clock_now", "event_hash", "event_actor", "setting_ms", "setting_number", "alert_people", "write_events", "write_event",
-    "open_finding", "refusal", "hold_shop_for", "free_shop", "forgotten_purchase", "forgotten_effects", "objection_to_ending", "hold_forgotten", "new_order_id", "request_id_fault", "payment_intent_fault", "line_fault", "text_fault",
+    "open_finding", "refusal", "hold_shop_for", "may_claim", "free_shop", "forgotten_purchase", "forgotten_effects", "objection_to_ending", "hold_forgotten", "new_order_id", "request_id_fault", "payment_intent_fault", "line_fault", "text_fault",
     "whole_fault", "check_options", "check_order_recipient", "check_order_content", "tie_payment", "repeated_order",
     "lines_digest", "private_digest",
     "take_idempotency_key", "insert_order", "refuse_birth", "place_order", "attach_payment", "ends_by_facts", "due_payments", "close_finding", "money_left",
