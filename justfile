@@ -98,3 +98,15 @@ cargo-deny:
 # Every order of the steps of two workers on the submission path, with its page in docs/
 interleave *arguments:
     cargo run --release -p orders-proof --bin interleave -- {{ arguments }}
+
+# Small changes of the shop's functions, each of which the pgTAP suite must notice; goes on where it ended
+mutants *arguments:
+    cargo run --release -p orders-proof --bin mutants -- {{ arguments }}
+
+# Small changes of what decides in the program, as .cargo/mutants.toml says; the figures go into the page of the mutants
+mutants-rust *arguments: cargo-mutants
+    cargo mutants --workspace {{ arguments }}
+
+[private]
+cargo-mutants:
+    @cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --locked --version 27.1.0

@@ -1,7 +1,7 @@
 -- complete_order_processing: good news is stored once and only forward, the same id again is a success that
 -- changes nothing, another id never overwrites the first, and a word of failure changes nothing.
 \ir begin.psql
-select plan(80);
+select plan(94);
 
 create function pg_temp.reported(id uuid, request text, news text default 'submitted', last text default 'submitted_to_zinc') returns text
 language plpgsql as $$
@@ -80,6 +80,32 @@ select is(pg_temp.reported(:'held', pg_temp.request(:'held')), 'refused order_he
 select is(pg_temp.asked('service_role', format('complete_order_processing({id}, %L)', 'x-' || :'held'), :'held') ?& '{success, code, message, details, hint}', true,
   'a refusal has PostgREST''s four fields');
 select is(current_setting('response.status', true), '409', 'and the status 409');
+
+-- The usual call, of an order that was sent and has no answer yet, is made in one statement; every other is not.
+select pg_temp.clock(3600) as ignored \gset
+select is(pg_temp.reported(o, pg_temp.request(o), news) || ', ' || pg_temp.got('select concat_ws('' '', zinc_status, updated_at = clock_now(), due_at = clock_now() + (select value::bigint from settings where name = ''poll_ms'') * interval ''1 millisecond'') from orders where id = {id}', o),
+    'done submitted_to_zinc, ' || news || ' t t', 'reported as ' || news) from (select news, pg_temp.in_status('submitting') as o from unnest('{submitted, request_processing, processing}'::text[]) as news) as t;
+select is(pg_temp.reported(pg_temp.in_status(s), 'new-' || gen_random_uuid()), said, s || ' in the usual call')
+  from (values ('pending', 'refused nothing_was_sent'), ('needs_review', 'done submitted_to_zinc'), ('unknown', 'done submitted_to_zinc'), ('cancelled', 'refused order_cancelled')) as t (s, said);
+select pg_temp.in_status('submitting') as fresh \gset
+select pg_temp.stored(:'fresh') as before \gset
+select matches(pg_temp.said(call, :'fresh'), '^22023 ', call)
+  from unnest('{"complete_order_processing({id}, ''a b'')", "complete_order_processing({id}, ''x'', options => ''{\"retry\": true}'')", "complete_order_processing({id}, ''x'', '''')"}'::text[]) as call;
+select is(pg_temp.reported(:'fresh', pg_temp.request(:'held')), 'done submitted_to_zinc', 'an id that nobody has');
+
+-- Whatever an order came to, an id that it has is not overwritten, and one without an open attempt has nothing to report.
+create function pg_temp.forced(id uuid, what text) returns void
+language plpgsql as $$
+begin
+  perform pg_temp.owner_does('alter table orders disable trigger user; alter table order_attempts disable trigger user; ' || what || '; alter table orders enable trigger user; alter table order_attempts enable trigger user', id);
+end $$;
+select pg_temp.in_status('submitting') as has, pg_temp.in_status('submitting') as none, pg_temp.in_status('submitting') as uncounted \gset
+select pg_temp.forced(:'has', 'update orders set zinc_request_id = ''old-'' || {id} where id = {id}') as ignored \gset
+select is(pg_temp.reported(:'has', 'new-' || :'has'), 'refused request_id_conflict', 'an order that has an id');
+select pg_temp.forced(:'none', 'update order_attempts set settled_at = now(), settled_by = ''key_used_up'', outcome = ''refused'', lease_token = null, lease_expires_at = null where order_id = {id}') as ignored \gset
+select is(pg_temp.reported(:'none', 'new-' || :'none'), 'refused nothing_was_sent', 'one whose attempt is settled');
+select pg_temp.forced(:'uncounted', 'update order_attempts set calls = 0, first_sent_at = null, key_dead_at = null, call_deadline_at = null, lease_token = null, lease_expires_at = null where order_id = {id}') as ignored \gset
+select is(pg_temp.reported(:'uncounted', 'new-' || :'uncounted'), 'refused nothing_was_sent', 'one of which nothing was sent');
 
 -- Misuse raises.
 select matches(pg_temp.said(call, :'id'), '^' || code || ' ', call)

@@ -6,10 +6,11 @@
 //!
 //! Reading order: [`state`] (the statuses and their edges), [`event`] (what a history is made of),
 //! [`order`] (what a caller may place), [`attempt`] and [`outcome`] (one intended purchase and what
-//! we know of it), [`lease`] and [`retry`] (time), [`plan`] (what to do next), [`money_move`] (the same
+//! we know of it), [`lease`], [`clock`] and [`retry`] (time), [`plan`] (what to do next), [`money_move`] (the same
 //! for money).
 
 pub mod attempt;
+pub mod clock;
 pub mod event;
 pub mod gate;
 pub mod id;

@@ -15,6 +15,8 @@ use rustix::fs::FlockOperation;
 use crate::{Cluster, Error, Options, Source, predecessor};
 
 const PREFIX: &str = "atomic-orders-test.";
+/// Locked while somebody means to start a server in the folder again.
+const OWNER: &str = "owner";
 
 /// The cluster of this test program.
 ///
@@ -54,13 +56,24 @@ fn sweep(base: &Path) {
     }
 }
 
+/// Holds a folder of this kind for whoever stops its server and starts it again, as long as the file lives.
+pub fn hold(folder: &Path) -> std::io::Result<File> {
+    std::fs::create_dir_all(folder)?;
+    let owner = File::create(folder.join(OWNER))?;
+    rustix::fs::flock(&owner, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(owner)
+}
+
 /// Whoever lives has his lock; the pid in the name could be somebody else's by now. A server that
 /// is still shutting down leaves a folder that is removed next time.
 fn remove_if_dead(folder: &PathBuf) {
-    let is_free = File::open(folder.join("lock")).is_ok_and(|lock| {
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
-    });
-    if is_free && predecessor::is_deserted(&folder.join("pgdata")) {
+    let is_free = |name: &str| {
+        File::open(folder.join(name)).is_ok_and(|lock| {
+            rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+        })
+    };
+    let has_no_owner = !folder.join(OWNER).exists() || is_free(OWNER);
+    if is_free("lock") && has_no_owner && predecessor::is_deserted(&folder.join("pgdata")) {
         let _ = std::fs::remove_dir_all(folder);
     }
 }

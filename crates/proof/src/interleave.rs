@@ -243,8 +243,7 @@ impl Ground {
     /// lock at this moment.
     async fn time_passes(&self, order: Uuid) {
         let sql = format!(
-            "set local session_replication_role = replica;
-             with free as (
+            "with free as (
                select o.id from {{s}}.orders as o where o.id = '{order}' and o.status = 'submitting' for update skip locked
              ), due as (
                update {{s}}.orders as o set due_at = clock_timestamp() - interval '1 ms' from free as f where o.id = f.id)
@@ -253,28 +252,18 @@ impl Ground {
                     call_deadline_at = least(a.call_deadline_at, clock_timestamp() - interval '1 s')
                from free as f where a.order_id = f.id and a.settled_at is null"
         );
-        self.by_force(sql).await;
+        self.shop.by_force(&sql).await;
         self.shop.as_app("select {s}.recover_stuck_orders(0)::text").await;
         // After recovery it waits for the provider's bound, and the account may rest; that is over as well.
         let due = format!(
-            "set local session_replication_role = replica;
-             with free as (
+            "with free as (
                select o.id from {{s}}.orders as o where o.id = '{order}' and o.status in ('pending', 'submitting') for update skip locked)
              update {{s}}.orders as o set due_at = clock_timestamp() - interval '1 ms' from free as f where o.id = f.id;
              with free as (
                select p.provider from {{s}}.provider_accounts as p where p.paused_until > clock_timestamp() for update skip locked)
              update {{s}}.provider_accounts as p set paused_until = clock_timestamp() from free as f where p.provider = f.provider"
         );
-        self.by_force(due).await;
-    }
-
-    async fn by_force(&self, sql: String) {
-        let sql = sql.replace("{s}", self.shop.app.schema());
-        let done = self.shop.admin.transact("test.by_force", move |tx| {
-            let sql = sql.clone();
-            Box::pin(async move { tx.execute(&sql).await })
-        });
-        done.await.expect("a change by force");
+        self.shop.by_force(&due).await;
     }
 
     /// What the two left is finished by the third.

@@ -4,8 +4,10 @@
 //! Promise: nothing here is part of the product; nobody depends on it but tests. The oracle shares no
 //! code with what it judges.
 
+mod counts;
 pub mod interleave;
 pub mod matrix;
+pub mod mutants;
 pub mod simulation;
 pub mod storm;
 pub mod wire;

@@ -70,6 +70,11 @@ impl Wired {
         self.runtime.as_ref().expect("a living engine")
     }
 
+    /// Whether it has not died.
+    pub fn lives(&self) -> bool {
+        self.runtime.is_some()
+    }
+
     /// Stands still as a whole, or goes on.
     pub fn freeze(&self, frozen: bool) {
         self.database.freeze(frozen);

@@ -3,7 +3,7 @@
 
 use orders_proof::world::ground::Ground;
 use orders_proof::world::worker::Setup;
-use orders_proof::world::{Shop, fresh_database, hurried, store};
+use orders_proof::world::{Shop, TOTAL, fresh_database, hurried, store};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -125,6 +125,55 @@ async fn g22_what_a_restored_database_forgot_beyond_the_life_of_its_key_waits_fo
     let summary = shop.zinc().summary();
     assert_eq!((summary.duplicates, summary.live_purchases), (vec![], 4));
     shop.clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g22_an_order_placed_again_after_the_comparison_is_not_bought_again_under_a_dead_key() {
+    let (restored, _) = restored(false).await;
+    let shop = &restored.shop;
+    let worker = shop.worker(Setup::default()).await;
+    restored.compared("forgotten").await;
+    shop.shift("25 hours").await;
+    restored.release().await;
+    // The storefront sends what the shop has no word of, with the id that it had.
+    let again = restored.lost;
+    let mut order = orders_proof::world::order();
+    order["payment_intent"] = shop.stripe().pay(&again.to_string(), TOTAL, "usd").into();
+    let order = order.to_string().replace('\'', "''");
+    shop.sql(&format!("select {{s}}.place_order('{order}', '{{\"order_id\": \"{again}\"}}')"))
+        .await;
+    shop.until(&format!("select payment_status = 'paid' from {{s}}.orders where id = '{again}'"))
+        .await;
+    // Whoever comes after it is bought; it is not, and nobody gets its money back.
+    let next = shop.paying(1).await[0];
+    shop.until(&format!("select status = 'completed' from {{s}}.orders where id = '{next}'")).await;
+    assert_eq!(shop.status(again).await, "pending");
+    assert_eq!(restored.ask(&format!("cancel_order('{again}')")).await, "purchase_forgotten");
+    worker.stop().await;
+    let summary = shop.zinc().summary();
+    assert_eq!((summary.creates, summary.live_purchases, summary.duplicates), (4, 4, vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g22_what_was_cancelled_before_anybody_noticed_is_returned_by_nobody_while_it_is_bought() {
+    let (restored, _) = restored(false).await;
+    let shop = &restored.shop;
+    let order = restored.forgotten;
+    let intent = format!("select payment_intent from {{s}}.payments where order_id = '{order}'");
+    let intent = shop.text(&intent).await;
+    assert_eq!(restored.ask(&format!("cancel_order('{order}')")).await, "cancelled");
+    let worker = shop.worker(Setup::default()).await;
+    restored.compared("forgotten").await;
+    shop.shift("5 minutes").await;
+    assert_eq!(restored.release().await, "released 0");
+    shop.until(
+        "select exists (select from {s}.findings where kind = 'refund_owed' and closed_at is null)",
+    )
+    .await;
+    shop.until("select not exists (select from {s}.money_moves where due_at is not null)").await;
+    assert_eq!(shop.stripe().refunds_of(&intent).len(), 0);
+    worker.stop().await;
+    restored.once();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -136,3 +136,28 @@ async fn a_call_is_lost_on_its_way_or_on_its_way_back() {
         assert_eq!(seen(), done, "{act:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_that_breaks_off_is_seen_to_by_the_client() {
+    for (said, heard) in
+        [("", ""), ("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nans", "\r\n\r\nans")]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1000];
+            let _ = stream.read(&mut request).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+        });
+        let wire = partner::Wire::start(address).await;
+        let mut client = TcpStream::connect(wire.base_url().replace("http://", "")).await.unwrap();
+        client.write_all(b"POST /x HTTP/1.1\r\ncontent-length: 4\r\n\r\nabcd").await.unwrap();
+        let mut answer = String::new();
+        // To the end of the connection, which comes without anybody's time being over.
+        let read =
+            tokio::time::timeout(Duration::from_secs(20), client.read_to_string(&mut answer));
+        read.await.expect("an end").unwrap();
+        assert!(answer.ends_with(heard), "{answer}");
+    }
+}

@@ -8,11 +8,12 @@
 //! time), [`recover`] (what others left), [`watch`] (what the provider has), [`look_up`] (what the
 //! provider may have), [`pay`] (what waits for its payment, as fast as `pace` allows), [`events`]
 //! (what Stripe sends word of), [`missed`] (what it sent in vain), [`moves`] (money), [`reconcile`]
-//! (what does not agree), `standing` (whether the database can be trusted), [`stop`](Engine::run) at
-//! the end; [`step`] for whoever drives it by hand.
+//! (what does not agree), `heads` (what a log must keep), `standing` (whether the database can be
+//! trusted), [`stop`](Engine::run) at the end; [`step`] for whoever drives it by hand.
 
 pub mod chance;
 pub mod events;
+mod heads;
 pub mod look_up;
 pub mod missed;
 pub mod moves;
@@ -30,6 +31,7 @@ pub mod watch;
 use crate::engine::chance::Chance;
 use crate::engine::stats::Stats;
 use futures_util::FutureExt as _;
+use orders_core::clock::{DatabaseClock, JUMP_MIN};
 use orders_core::gate::Gate;
 use orders_core::lease::{Times, UnsafeTimes};
 use orders_core::plan::trouble::Trouble;
@@ -77,6 +79,8 @@ pub struct Options {
     pub missed_every: Duration,
     /// The shop's account at Stripe, where messages name one.
     pub own_account: Option<String>,
+    /// How far the database's clock may be ahead of the engine's own before it counts as jumped.
+    pub jump_min: Duration,
 }
 
 impl Default for Options {
@@ -92,6 +96,7 @@ impl Default for Options {
             same_account: false,
             missed_every: missed::EVERY,
             own_account: None,
+            jump_min: JUMP_MIN,
         }
     }
 }
@@ -195,12 +200,27 @@ impl Engine {
     pub async fn prepare(parts: Parts, options: Options) -> Result<Arc<Self>, CannotStart> {
         options.times.check()?;
         schema::check_ground(&parts.store).await?;
+        Self::prepare_on_checked_ground(parts, options).await
+    }
+
+    /// The same for whoever has checked the ground and knows that nobody has changed it since: a
+    /// simulation, whose engines die and are made again many times a second.
+    pub async fn prepare_on_checked_ground(
+        parts: Parts,
+        options: Options,
+    ) -> Result<Arc<Self>, CannotStart> {
+        options.times.check()?;
         let settings = settings::read(&parts.store).await?;
         let mark = parts.provider.account_mark(&settings.shop_secret);
         let claim = account::claim(&parts.store, "zinc_v1", &mark, options.same_account).await?;
         if let account::Claim::Another(sentence) = claim {
             return Err(CannotStart::AnotherAccount(sentence));
         }
+        let clock = DatabaseClock::unseen(
+            options.times.lease * 2 + settings.processing_bound,
+            options.jump_min,
+        );
+        let asked = parts.clock.now();
         let standing = shop::begin_work(&parts.store, &options.worker).await?;
         // A warning that must hold an order is asked for, whoever made the client. // G2
         let stripe = parts.stripe.map(|client| {
@@ -217,7 +237,7 @@ impl Engine {
             cut: CancellationToken::new(),
             stopping: AtomicBool::new(false),
             leased_until_ms: AtomicU64::new(0),
-            trust: standing::Trust::of(&standing),
+            trust: standing::Trust::of(&standing, clock, asked),
             trouble: std::sync::Mutex::default(),
             store: parts.store,
             provider: parts.provider,

@@ -29,6 +29,7 @@ async fn old_doubts(shop: &Shop, count: usize) {
         account: None,
         worker: "t".into(),
         beats_seen: 0,
+        clock_at_most: None,
         token: Uuid::from_u128(7),
         lease: Duration::from_mins(1),
         call: Duration::from_secs(30),

@@ -47,5 +47,5 @@ begin
    where (k.caller, k.key) in (select o.caller, o.key from :"schema".idempotency_keys as o
                                 where o.created_at < at - interval '72 hours'
                                 order by o.created_at limit 1000);
-  return jsonb_build_object('beats', beaten, 'held', (select s.held_because from :"schema".shop as s));
+  return jsonb_build_object('at_ms', floor(extract(epoch from at) * 1000)::bigint, 'beats', beaten, 'held', (select s.held_because from :"schema".shop as s));
 end $$;

@@ -36,5 +36,5 @@ begin
   values (worker_param, release_param, at, at, beaten)
   on conflict (worker) do update
      set seen_at = at, started_at = at, release = excluded.release, stopped_at = null, beats = excluded.beats;
-  return jsonb_build_object('beats', beaten, 'held', (select s.held_because from :"schema".shop as s));
+  return jsonb_build_object('at_ms', floor(extract(epoch from at) * 1000)::bigint, 'beats', beaten, 'held', (select s.held_because from :"schema".shop as s));
 end $$;

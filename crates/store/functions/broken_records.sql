@@ -55,5 +55,8 @@ as $$
   select p.id, 'request_id', 'the attempt that bought this order does not hold its request id' from page as p
     join :"schema".order_attempts as a on a.order_id = p.id and a.generation = p.generation
    where p.status = 'completed' and a.calls > 0 and a.settled_by is distinct from 'person'
+     -- What was settled before a person said that the order is bought somewhere else did not buy it.
+     and not exists (select from :"schema".order_events as e
+                      where e.order_id = p.id and e.kind = 'completed_by_person' and a.settled_at < e.at)
      and (a.outcome <> 'accepted' or a.request_id is distinct from p.zinc_request_id)
 $$;

@@ -22,6 +22,7 @@ begin
      when o.key <> all (known) then 'is not known; known are ' || array_to_string(known, ', ')
      when jsonb_typeof(o.value) = 'null' then null
      when o.key = 'batch' then :"schema".whole_fault(o.value, 1, 1000)
+     when o.key = 'uncompared' then case when jsonb_typeof(o.value) <> 'boolean' then 'must be true or false' end
      when jsonb_typeof(o.value) <> 'string' then 'must be a text'
      when o.key = 'actor' then :"schema".line_fault(o.value #>> '{}', 200)
      when o.key = 'note' then :"schema".line_fault(o.value #>> '{}', 300)

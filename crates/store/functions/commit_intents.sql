@@ -5,6 +5,8 @@
 --          (G2), whose key is dead, or whose last call may still be running at the provider is left out, and so cannot be sent. Nothing at all is claimed for another
 --          account than the one that the shop works with (claim_account), while the shop is held, or where the
 --          database knows less of the worker than he himself (beats_seen): it was restored. // G22
+--          Where this database's clock shows more than the worker knows that it can (clock_at_most), it has
+--          jumped ahead: whether a call may still be running is then told by his. // G16
 --          A purchase that the database forgot and the provider's list has was sent when that says: its key
 --          is as old as that, and its forgotten call counts.
 -- Locks:   the orders locked by lock_due_orders, the account's row for key share, then their attempts.
@@ -13,7 +15,7 @@
 create or replace function :"schema".commit_intents(
   provider_param text, worker_param text, token uuid, lease_ms integer, call_ms integer, key_life_ms bigint,
   ids uuid[], versions bigint[], generations integer[], attempt_ids uuid[], provider_keys text[],
-  bodies bytea[], digests bytea[], account_mark_param bytea default null, beats_seen bigint default 0
+  bodies bytea[], digests bytea[], account_mark_param bytea default null, beats_seen bigint default 0, clock_at_most timestamptz default null
 ) returns table (order_id uuid, generation integer, calls integer)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -65,7 +67,7 @@ begin
              and coalesce(past.sent_at + key_life > call_end, true)
            else w.body is null and a.generation = w.generation and a.lease_token is null and a.provider = provider_param
              and a.outcome in ('open', 'unknown')
-             and coalesce(a.key_dead_at > at, true) and coalesce(a.call_deadline_at + bound <= at, true) end
+             and coalesce(a.key_dead_at > at, true) and coalesce(a.call_deadline_at + bound <= least(at, clock_at_most), true) end
        -- A message of Stripe that comes now waits for this claim, or this claim for it. // C4
        for share of f
   )

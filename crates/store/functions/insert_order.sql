@@ -1,7 +1,9 @@
 -- Purpose: writes a checked order: row, lines, private part, payment and its first event.
+--          One that stood here before the database was restored may have been bought, and a comparison may have
+--          found that before it is placed again: then it is known as this order's forgotten purchase. // G22
 -- Locks:   the new rows; a parallel insert of the same number waits for this one.
--- Rows:    see place_order; none when the number stands already. Raises when the id or the PaymentIntent
---          is taken.
+-- Rows:    see place_order, and a difference per forgotten purchase; none when the number stands already.
+--          Raises when the id or the PaymentIntent is taken.
 -- Callers: place_order only.
 create or replace function :"schema".insert_order(
   content jsonb, placed_at timestamptz, placed_by text, placed_by_source text, wanted_id uuid
@@ -51,6 +53,13 @@ begin
     insert into :"schema".payments (payment_intent, order_id, next_read_at, created_at)
     values (content ->> 'payment_intent', new_id, placed_at, placed_at);
   end if;
+  -- As old as the comparison that found it: whoever released the shop has seen it.
+  insert into :"schema".differences (id, kind, subject, order_id, about_at, data, first_at, last_at)
+  select gen_random_uuid(), 'purchase_forgotten', d.subject, new_id, d.about_at, d.data, d.first_at, d.last_at
+    from :"schema".differences as d
+   where d.kind = 'purchase_without_order' and d.gone_at is null and d.data ->> 'named_order' = new_id::text
+     and d.data ->> 'attempt_id' is not null
+  on conflict (kind, subject) where gone_at is null do nothing;
   return jsonb_build_object('success', true, 'duplicate', false, 'order_id', new_id,
                             'order_number', stored.order_number, 'status', 'pending');
 end $$;

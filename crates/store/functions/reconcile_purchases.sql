@@ -20,7 +20,7 @@ declare
   found jsonb;
 begin
   with known as (
-    select l.request_id, l.outcome, l.attempt_id, to_timestamp(l.placed_s) as placed_at, o.id as order_id, o.status, o.created_at,
+    select l.request_id, l.outcome, l.attempt_id, l.order_id as named_order, to_timestamp(l.placed_s) as placed_at, o.id as order_id, o.status, o.created_at,
            o.zinc_request_id, a.first_sent_at, l.attempt_id is not null and a.attempt_id is null as forgotten, held.order_id as holder_id, held.settled_by, h.status as holder_status,
            h.created_at as holder_created_at,
            -- The answer of a call under way may still be recorded.
@@ -54,7 +54,7 @@ begin
   )
   select jsonb_agg(jsonb_build_object('kind', j.kind, 'subject', j.request_id, 'order_id', j.order_uuid, 'about_at', j.about_at,
            'ripe', coalesce(j.ripe, false), 'data', jsonb_build_object('request_id', j.request_id, 'attempt_id', j.attempt_id,
-             'outcome', j.outcome, 'placed_at', j.placed_at, 'order_status', case j.kind when 'purchase_failed' then j.holder_status else j.status end,
+             'outcome', j.outcome, 'placed_at', j.placed_at, 'named_order', j.named_order, 'order_status', case j.kind when 'purchase_failed' then j.holder_status else j.status end,
              'own_request_id', j.zinc_request_id)))
     into found from judged as j;
   if found is not null then

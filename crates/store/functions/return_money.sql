@@ -25,7 +25,10 @@ begin
   if payment.stripe_status is distinct from 'succeeded' then
     -- Money may come late, or be found again: it is read from now on as that of an ended order. Once: what was
     -- read since the end has its next reading already, and would else be read again and again without a pause.
-    update :"schema".payments as p set next_read_at = least(p.next_read_at, at)
+    -- Where the end lies ahead, the clock was set back: until it is there, each reading seems to be one of before.
+    update :"schema".payments as p
+       set next_read_at = least(p.next_read_at, case when exists (select from :"schema".orders as o
+             where o.id = order_uuid and o.updated_at > at) then at + interval '5 seconds' else at end)
      where p.payment_intent = payment.payment_intent
        and coalesce(p.read_at < (select o.updated_at from :"schema".orders as o where o.id = order_uuid), true);
   end if;

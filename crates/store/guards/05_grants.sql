@@ -99,7 +99,7 @@ grant execute on function :"schema".order_system_health() to service_role, :"app
 grant execute on function :"schema".verify_orders(uuid, integer) to service_role, :"app";
 -- The doors of the engine.
 grant execute on function :"schema".lock_due_orders(text, integer, uuid) to :"app";
-grant execute on function :"schema".commit_intents(text, text, uuid, integer, integer, bigint, uuid[], bigint[], integer[], uuid[], text[], bytea[], bytea[], bytea, bigint) to :"app";
+grant execute on function :"schema".commit_intents(text, text, uuid, integer, integer, bigint, uuid[], bigint[], integer[], uuid[], text[], bytea[], bytea[], bytea, bigint, timestamptz) to :"app";
 grant execute on function :"schema".record_acceptances(text, integer, uuid[], uuid[], text[]) to :"app";
 grant execute on function :"schema".record_setbacks(text, uuid[], uuid[], text[], text[], text[], text[], text[], text[], text[], bigint[]) to :"app";
 grant execute on function :"schema".review_orders(text, uuid[], bigint[], text[]) to :"app";

@@ -7,6 +7,7 @@
 
 use crate::transact::Transaction;
 use crate::{Error, Store};
+use jiff::Timestamp;
 use orders_core::gate::{Gate, Open, Point};
 use orders_core::order::Item;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -92,6 +93,9 @@ pub struct ClaimOptions {
     pub worker: String,
     /// How often it has beaten; a database that knows of fewer was restored. // G22
     pub beats_seen: i64,
+    /// What the database's clock shows at the most, by the engine's own; nothing if it cannot tell. Where it
+    /// shows more it has jumped, and nothing is repeated that may still run by the engine's. // G16
+    pub clock_at_most: Option<Timestamp>,
     /// The fence: new for every claim.
     pub token: Uuid,
     /// How long the claim is held.
@@ -402,7 +406,7 @@ impl Batch {
             .query(
                 &format!(
                     "select order_id, generation, calls from {schema}.commit_intents(
-                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
                 ),
                 &[
                     (&options.provider, Type::TEXT),
@@ -420,6 +424,7 @@ impl Batch {
                     (&self.digests, Type::BYTEA_ARRAY),
                     (&account, Type::BYTEA),
                     (&options.beats_seen, Type::INT8),
+                    (&options.clock_at_most, Type::TIMESTAMPTZ),
                 ],
             )
             .await?;

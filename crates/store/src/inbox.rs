@@ -4,6 +4,7 @@
 
 use crate::payment::DuePayment;
 use crate::{Error, Store};
+use jiff::Timestamp;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -288,6 +289,13 @@ pub async fn cursor(store: &Store, name: &str) -> Result<(i64, i64), Error> {
         what: "inbox.cursor",
         reason: "no beginning of a list".into(),
     })
+}
+
+/// How far a list was read; nothing while it was not.
+pub async fn reached(store: &Store, name: &str) -> Result<Option<Timestamp>, Error> {
+    let sql = store.in_schema("select at from {schema}.cursors where name = $1");
+    let rows = store.query("inbox.reached", &sql, &[(&name, Type::TEXT)]).await?;
+    Ok(rows.first().map(|row| row.get(0)))
 }
 
 /// Says how far a list was read, in seconds since 1970.

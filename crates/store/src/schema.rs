@@ -7,6 +7,7 @@ use crate::sql::{FUNCTIONS, GUARDS, MIGRATIONS, Names};
 use crate::transact::Transaction;
 use crate::{Error, Store};
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use tokio_postgres::types::Type;
 
 mod ground;
@@ -43,11 +44,16 @@ pub fn names(schema: &str) -> Result<Names, Error> {
     })
 }
 
+/// How long an installation may take, waiting for another one included: on a machine that is busy it takes
+/// longer than any transaction of the service may. A lock that somebody else has it awaits for a second.
+const INSTALL_MAX: Duration = Duration::from_mins(2);
+
 /// Installs or updates the shop. `store` must be connected as a role that may create roles and
 /// objects; it becomes the owner for the length of this transaction only (ruling 27).
 pub async fn install(store: &Store) -> Result<Installed, Error> {
     let names = names(store.schema())?;
     store
+        .with_limit(INSTALL_MAX)
         .transact("schema.install", move |tx| {
             let names = names.clone();
             Box::pin(async move {

@@ -15,6 +15,8 @@ pub struct Standing {
     pub beats: i64,
     /// Why the shop is held, if it is.
     pub held: Option<String>,
+    /// What the database's clock showed, in milliseconds since 1970; nothing where it did not say.
+    pub at_ms: Option<i64>,
 }
 
 impl Standing {
@@ -22,6 +24,7 @@ impl Standing {
         Self {
             beats: answer["beats"].as_i64().unwrap_or(0),
             held: answer["held"].as_str().map(str::to_owned),
+            at_ms: answer["at_ms"].as_i64(),
         }
     }
 }

@@ -69,6 +69,7 @@ pub struct Store {
     pool: Pool,
     schema: Arc<str>,
     statement_timeout: Duration,
+    silence_max: Duration,
     begin: Arc<str>,
     chance: Arc<AtomicU64>,
     connector: MakeRustlsConnect,
@@ -109,10 +110,19 @@ impl Store {
             pool,
             schema: options.schema.as_str().into(),
             statement_timeout: options.statement_timeout,
-            begin: begin(options).into(),
+            silence_max: options.silence_max,
+            begin: begin(options.statement_timeout, options.silence_max).into(),
             chance: Arc::new(AtomicU64::new(options.seed)),
             connector,
         })
+    }
+
+    /// The same connections, for work that may take longer than everyday's: with this limit of one
+    /// transaction.
+    #[must_use]
+    pub fn with_limit(&self, limit: Duration) -> Self {
+        let begin = begin(limit, self.silence_max).into();
+        Self { statement_timeout: limit, begin, ..self.clone() }
     }
 
     /// The schema of the shop.
@@ -248,10 +258,10 @@ impl Store {
 /// The last limit, of the whole transaction, covers a client that is frozen while it writes a
 /// statement, which for the server is no silence; PostgreSQL has it from 17 on. Before that such a
 /// transaction ends with the frozen process only.
-fn begin(options: &StoreOptions) -> String {
+fn begin(statement_timeout: Duration, silence_max: Duration) -> String {
     let ms = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
-    let (silence, statement) = (ms(options.silence_max), ms(options.statement_timeout / 2));
-    let whole = ms(options.statement_timeout.saturating_add(options.silence_max));
+    let (silence, statement) = (ms(silence_max), ms(statement_timeout / 2));
+    let whole = ms(statement_timeout.saturating_add(silence_max));
     format!(
         "begin; select pg_catalog.set_config('idle_in_transaction_session_timeout', '{silence}', true),
                 pg_catalog.set_config('statement_timeout', '{statement}', true),

@@ -98,11 +98,33 @@ pub async fn heads(store: &Store, after: Option<Uuid>, page_size: i64) -> Result
             &[(&after, Type::UUID), (&page_size, Type::INT8)],
         )
         .await?;
-    let head = |row: &tokio_postgres::Row| Head {
-        order_id: row.get(0),
-        version: row.get(1),
-        hash: row.get(2),
-    };
+    Ok(rows.iter().map(head).collect())
+}
+
+fn head(row: &tokio_postgres::Row) -> Head {
+    Head { order_id: row.get(0), version: row.get(1), hash: row.get(2) }
+}
+
+/// The ends of the chains that have grown since then, in seconds since 1970, of the orders after one and
+/// until another, in the order of their ids.
+pub async fn grown(
+    store: &Store,
+    since_s: i64,
+    after: Option<Uuid>,
+    until: Option<Uuid>,
+) -> Result<Vec<Head>, Error> {
+    let rows = store
+        .query(
+            "verify.grown",
+            &store.in_schema(
+                "select o.id, o.version::bigint, o.head::bytea from {schema}.orders as o
+                   join {schema}.order_events as e on e.order_id = o.id and e.seq = o.version
+                  where ($1::uuid is null or o.id > $1) and ($2::uuid is null or o.id <= $2)
+                    and e.at >= to_timestamp($3::bigint::float8) order by o.id",
+            ),
+            &[(&after, Type::UUID), (&until, Type::UUID), (&since_s, Type::INT8)],
+        )
+        .await?;
     Ok(rows.iter().map(head).collect())
 }
 

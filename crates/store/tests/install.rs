@@ -7,8 +7,11 @@
 
 mod shop;
 
-use orders_store::{Error, Store, schema};
+use orders_store::{Error, Store, StoreOptions, schema};
 use shop::{Shop, fresh_database, order, store};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 #[tokio::test]
 async fn installing_twice_changes_nothing() {
@@ -19,6 +22,40 @@ async fn installing_twice_changes_nothing() {
     assert_eq!(catalogue(&shop).await, before);
     assert_eq!(schema::drift(&shop.app).await.unwrap(), Vec::<String>::new());
     schema::check_ground(&shop.app).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_installation_waits_for_another_one_longer_than_a_transaction_of_the_service_may_take() {
+    let shop = Shop::fresh().await;
+    let hasty =
+        StoreOptions { statement_timeout: Duration::from_millis(200), ..StoreOptions::default() };
+    let hasty = Store::new(&shop::address(&shop.database, "postgres"), &hasty).unwrap();
+    let (held, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (admin, holding, ending) = (shop.admin.clone(), Arc::clone(&held), Arc::clone(&end));
+    let other = tokio::spawn(async move {
+        let done = admin.transact("test.installs", move |tx| {
+            let (holding, ending) = (Arc::clone(&holding), Arc::clone(&ending));
+            Box::pin(async move {
+                tx.execute("select pg_advisory_xact_lock(7014091)").await?;
+                holding.notify_one();
+                ending.notified().await;
+                Ok(())
+            })
+        });
+        done.await
+    });
+    held.notified().await;
+    let waiting = tokio::spawn(async move { schema::install(&hasty).await });
+    let long = "select count(*) from pg_stat_activity where datname = current_database()
+        and wait_event = 'advisory' and clock_timestamp() - query_start > interval '0.4 s'";
+    let begun = Instant::now();
+    while value(&shop.admin, long).await != "1" {
+        assert!(begun.elapsed() < Duration::from_secs(8), "it does not wait");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    end.notify_one();
+    other.await.unwrap().unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().migrations, Vec::<String>::new());
 }
 
 /// Everything that an installation makes, as text.

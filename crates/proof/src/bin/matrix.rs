@@ -68,8 +68,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     std::panic::set_hook(Box::new(|_| ()));
     let ran = run_all(cells, arguments.lanes, move |one: &Ran| {
         shown.inc(1);
-        if let Some(why) = &one.failed {
-            shown.suspend(|| eprintln!("{}{} seed {}: {why}", one.spot, one.fault, one.seed));
+        if let Some(fault) = one.fault() {
+            shown.suspend(|| eprintln!("{fault}"));
         }
     })
     .await;

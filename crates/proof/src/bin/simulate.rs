@@ -3,11 +3,13 @@
 use anyhow::{Context, ensure};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use orders_proof::simulation::batch::{Ran, run_all};
+use orders_proof::simulation::batch::{Plan, Ran, run_all};
 use orders_proof::simulation::coverage::Coverage;
-use orders_proof::simulation::report::Counts;
+use orders_proof::simulation::report::{Counts, Tally};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A run of so many seeds must meet everything that can be met.
 const ENOUGH: usize = 200;
@@ -18,7 +20,8 @@ const ENOUGH: usize = 200;
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   simulate --seeds 1000                  a thousand more
-  simulate --seeds 500 --operations 400 --lanes 3
+  simulate --seeds 500 --operations 300 --lanes 3
+  simulate --seeds 100000 --minutes 60   an hour; what is broken off is counted all the same
   simulate --seed 17                     one, with its story; nothing is counted
 Exit code 1: a history failed (its smallest form is printed as a story), or a run of 200 seeds or more never met
 something that it must.")]
@@ -26,11 +29,17 @@ struct Arguments {
     /// How many seeds.
     #[arg(long, default_value_t = 200)]
     seeds: u64,
+    /// Begin no history any more after so many minutes.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Begin no history any more when one has failed.
+    #[arg(long)]
+    until_failed: bool,
     /// The first seed; without it, the one after the last that was counted.
     #[arg(long)]
     first: Option<u64>,
     /// The most operations of a history.
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 150)]
     operations: usize,
     /// How many side by side.
     #[arg(long, default_value_t = 3)]
@@ -52,66 +61,82 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let mut counts = Counts::read(&arguments.counts)?;
+    let counts = Counts::read(&arguments.counts)?;
     let first = arguments.first.unwrap_or(counts.last_seed + 1);
     let seeds: Vec<u64> = match arguments.seed {
         Some(seed) => vec![seed],
         None => (first..first.saturating_add(arguments.seeds)).collect(),
     };
     ensure!(!seeds.is_empty(), "no seed was asked for");
-    let bar = ProgressBar::new(seeds.len() as u64);
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} histories, {eta} left");
-    bar.set_style(style.context("the progress bar")?);
-    let shown = bar.clone();
-    // What dies on purpose says nothing; what fails is told below.
-    std::panic::set_hook(Box::new(|_| ()));
-    let enough = seeds.len() >= ENOUGH;
-    let ran = run_all(seeds, arguments.operations, arguments.lanes, move |one: &Ran| {
-        shown.inc(1);
-        shown.suspend(|| tell(one));
-    })
-    .await;
-    bar.finish_and_clear();
-    let mut met = Coverage::default();
-    for one in &ran {
-        met.add(&one.coverage);
+    let is_counted = arguments.seed.is_none() && !arguments.forget;
+    let (file, page) = (arguments.counts.clone(), arguments.page.clone());
+    let tally = Arc::new(Mutex::new(Tally::from(counts, first, file, page)));
+    let (ran, took) = played(&arguments, seeds, is_counted.then(|| Arc::clone(&tally))).await?;
+    if is_counted {
+        let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.write().context("writing the counts")?;
     }
-    let failed = ran.iter().filter(|one| one.failed.is_some()).count();
     if arguments.seed.is_some() {
         for one in &ran {
             println!("{}", one.story);
         }
-    } else if !arguments.forget {
-        for one in &ran {
-            counts.add(one);
-        }
-        counts.write(&arguments.counts)?;
-        std::fs::write(&arguments.page, counts.page()).context("writing the page")?;
     }
-    let operations: usize = ran.iter().map(|one| one.operations).sum();
-    println!(
-        "{} histories with {operations} operations, {failed} failed; {} different things met",
-        ran.len(),
-        met.0.len()
-    );
-    let missing = if enough { met.missing() } else { Vec::new() };
-    for cell in &missing {
-        eprintln!("never met: {cell}");
-    }
-    Ok(if failed == 0 && missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(judged(&ran, took))
 }
 
-/// Tells of a history that failed.
-fn tell(one: &Ran) {
-    let Some(small) = &one.failed else { return };
-    eprintln!(
-        "seed {} of {} operations: {}: {}\nsmaller, with {} operations after {} tries:\n{}\n",
-        one.seed,
-        one.operations,
-        small.failure.rule,
-        small.failure.said,
-        small.history.operations.len(),
-        small.tries,
-        small.story
+/// Plays them, with a bar, and gives how long that took.
+async fn played(
+    arguments: &Arguments,
+    seeds: Vec<u64>,
+    tally: Option<Arc<Mutex<Tally>>>,
+) -> anyhow::Result<(Vec<Ran>, Duration)> {
+    let bar = ProgressBar::new(seeds.len() as u64);
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} histories, {eta} left");
+    bar.set_style(style.context("the progress bar")?);
+    // What dies on purpose says nothing; what fails is told below.
+    std::panic::set_hook(Box::new(|_| ()));
+    let plan = Plan {
+        seeds,
+        operations_max: arguments.operations,
+        lanes: arguments.lanes,
+        until_failed: arguments.until_failed,
+        within: arguments.minutes.map(|minutes| Duration::from_secs(60 * minutes)),
+    };
+    let (begun, shown) = (Instant::now(), bar.clone());
+    let ran = run_all(plan, move |one: &Ran| {
+        shown.inc(1);
+        if let Some(fault) = one.fault() {
+            shown.suspend(|| eprintln!("{fault}\n"));
+        }
+        if let Some(tally) = &tally {
+            let added = tally.lock().unwrap_or_else(PoisonError::into_inner).add(one);
+            if let Err(error) = added {
+                shown.suspend(|| eprintln!("the counts could not be written: {error}"));
+            }
+        }
+    })
+    .await;
+    bar.finish_and_clear();
+    Ok((ran, begun.elapsed()))
+}
+
+/// Says what came of all of them.
+fn judged(ran: &[Ran], took: Duration) -> ExitCode {
+    let mut met = Coverage::default();
+    for one in ran {
+        met.add(&one.coverage);
+    }
+    let failed = ran.iter().filter(|one| one.failed.is_some()).count();
+    let operations: usize = ran.iter().map(|one| one.operations).sum();
+    println!(
+        "{} histories with {operations} operations in {} s, {failed} failed; {} different things met",
+        ran.len(),
+        took.as_secs(),
+        met.0.len()
     );
+    let faults = if ran.len() >= ENOUGH { met.faults() } else { Vec::new() };
+    for fault in &faults {
+        eprintln!("{fault}");
+    }
+    if failed == 0 && faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

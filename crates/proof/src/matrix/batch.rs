@@ -22,8 +22,16 @@ pub struct Ran {
     pub failed: Option<String>,
 }
 
-/// Runs these, so many at once; tells of each that is over. Those that restart the database share a
-/// lane with a cluster of its own.
+impl Ran {
+    /// What is told of it, if it failed.
+    pub fn fault(&self) -> Option<String> {
+        let why = self.failed.as_ref()?;
+        Some(format!("{}{} seed {}: {why}", self.spot, self.fault, self.seed))
+    }
+}
+
+/// Runs these, so many at once; tells of each that is over. Those that restart the database have
+/// lanes with clusters of their own.
 pub async fn run_all(
     cells: Vec<(Spot, Fault, u64)>,
     lanes: usize,
@@ -33,7 +41,7 @@ pub async fn run_all(
         cells.into_iter().partition(|(_, fault, _)| restarts(*fault));
     let (ran, tell) = (Arc::new(Mutex::new(Vec::new())), Arc::new(tell));
     let mut running = Vec::new();
-    for (cells, most, may_restart) in [(restarting, 1, true), (others, lanes, false)] {
+    for (cells, most, may_restart) in [(restarting, 2, true), (others, lanes, false)] {
         let count = most.clamp(1, cells.len().max(1));
         let left = Arc::new(Mutex::new(VecDeque::from(cells)));
         for _ in 0..count {

@@ -1,9 +1,9 @@
 //! One run of one cell: who runs it, what its orders must come to, and the oracle's word.
 
-use super::lane::Lane;
+use super::lane::{Lane, watched};
 use super::place::Place;
 use super::victim::Victim;
-use super::{Fault, Spot, engine, message, migration};
+use super::{Fault, Spot, engine, message, migration, restore};
 use crate::world::{Shop, TOTAL, array};
 use orders_sandbox::zinc::{Event, Outcome};
 use std::time::{Duration, Instant};
@@ -22,9 +22,9 @@ pub fn is_runnable(spot: Spot, fault: Fault) -> bool {
         && Place::of(spot).is_some()
 }
 
-/// Whether a cell restarts the database, so that it needs a cluster of its own.
+/// Whether a cell restarts the database or puts it back, so that it needs a cluster of its own.
 pub fn restarts(fault: Fault) -> bool {
-    fault.0 == 6
+    matches!(fault.0, 6 | 19)
 }
 
 /// Runs a cell once in a shop in which nothing else is under way.
@@ -36,10 +36,11 @@ pub fn restarts(fault: Fault) -> bool {
 pub async fn run(lane: &Lane, spot: Spot, fault: Fault, seed: u64) {
     // So that one seed draws something else at each point.
     let seed = seed.wrapping_add(spot.0.into());
-    lane.watched().await;
+    watched(&lane.shop).await;
     match spot.0 {
         1..=3 => message::run(lane, spot, fault, seed).await,
         22 => migration::run(lane, fault, seed).await,
+        _ if fault.0 == 19 => restore::run(lane, spot, seed).await,
         _ => engine::run(lane, spot, fault, seed).await,
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// A call that outlasts a restart of the database.
 const LONG_CALL: Duration = Duration::from_secs(6);
 /// What the calls of these worlds have by default.
-const CALL: Duration = Duration::from_millis(1500);
+pub(super) const CALL: Duration = Duration::from_millis(1500);
 
 /// Runs a cell of the engine.
 pub(super) async fn run(lane: &Lane, spot: Spot, fault: Fault, seed: u64) {
@@ -81,7 +81,7 @@ pub(super) async fn run(lane: &Lane, spot: Spot, fault: Fault, seed: u64) {
 }
 
 /// Orders on their way to the point.
-async fn placed(shop: &Shop, spot: Spot) -> Wanted {
+pub(super) async fn placed(shop: &Shop, spot: Spot) -> Wanted {
     let returned = match spot.0 {
         17 | 18 => shop.cancelled_paid(2).await,
         _ => Vec::new(),

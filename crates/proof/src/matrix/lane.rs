@@ -31,17 +31,6 @@ impl Lane {
         Self { shop, hours: AtomicI64::new(0) }
     }
 
-    /// Somebody was at work here a moment ago, whatever was done to clocks and servers between two cells:
-    /// only what a cell does itself makes its shop one that nobody watched.
-    pub async fn watched(&self) {
-        self.shop
-            .sql(
-                "update {s}.shop set held_since = null, held_because = null, compare_since = null, forgotten_from = null,
-                        compared_at = null, beaten_at = {s}.clock_now(), server_started_at = pg_postmaster_start_time()",
-            )
-            .await;
-    }
-
     /// Puts the shop's clock so many hours from where it stands.
     pub async fn shift(&self, by: i64) {
         let hours = self.hours.load(Ordering::SeqCst) + by;
@@ -53,6 +42,22 @@ impl Lane {
         self.shift(by).await;
         self.hours.fetch_add(by, Ordering::SeqCst);
     }
+}
+
+/// Copies a shop as it stands; what follows is an ordinary day, although the server was restarted for it.
+pub(super) async fn back_up(shop: &Shop) {
+    shop.ground.back_up(&shop.admin).await;
+    watched(shop).await;
+}
+
+/// Somebody was at work in this shop a moment ago, whatever was done to clocks and servers between two
+/// cells: only what a cell does itself makes its shop one that nobody watched.
+pub(super) async fn watched(shop: &Shop) {
+    shop.sql(
+        "update {s}.shop set held_since = null, held_because = null, compare_since = null, forgotten_from = null,
+                compared_at = null, beaten_at = {s}.clock_now(), server_started_at = pg_postmaster_start_time()",
+    )
+    .await;
 }
 
 /// Partners in a hurry, also with the messages that they repeat.

@@ -169,7 +169,7 @@ pub(super) fn once(course: &Course) -> Found {
 
 /// How many keys the provider saw for an order, and how many attempts were refused, by its word or as the
 /// wire made it look.
-fn keys(course: &Course, order: &str) -> Result<(usize, usize), String> {
+pub(super) fn keys(course: &Course, order: &str) -> Result<(usize, usize), String> {
     let mut digests = BTreeMap::new();
     let mut refused = BTreeSet::new();
     for line in &course.zinc {
@@ -259,7 +259,7 @@ fn carried_on(course: &Course) -> Found {
 }
 
 /// The events of an order.
-fn of<'a>(all: &'a [Told], order: &str) -> impl Iterator<Item = &'a Told> {
+pub(super) fn of<'a>(all: &'a [Told], order: &str) -> impl Iterator<Item = &'a Told> {
     let order = order.to_owned();
     all.iter().filter(move |told| told.order == order)
 }

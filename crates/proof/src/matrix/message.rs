@@ -6,8 +6,9 @@ use super::cell::{PATIENCE, Wanted, ended, judge};
 use super::fault::{drawn, hold_connections, in_the_database};
 use super::lane::Lane;
 use super::letter::Found;
-use super::mail::{Mail, forget, stands_what_was_acknowledged};
+use super::mail::{Mail, acknowledged, forget, stands_what_was_acknowledged};
 use super::place::Place;
+use super::restore::back_up_after_work;
 use super::server::{CONNECTIONS, Server};
 use super::table::{also, must};
 use super::{Fault, Spot};
@@ -69,6 +70,9 @@ pub(super) async fn run(lane: &Lane, spot: Spot, fault: Fault, seed: u64) {
     let wanted = placed(shop).await;
     let event = succeeded(shop, &wanted);
     let mut run = Run { lane, spot, fault, seed, server, other: None, mail, event, before };
+    if fault.0 == 19 {
+        back_up_after_work(shop).await;
+    }
     let delivery = deliver(shop, &run.event);
     let reached = run.server.stand.reached(PATIENCE).await;
     assert!(reached, "{spot} was never reached\n{}", shop.story_of_money().await);
@@ -165,6 +169,7 @@ impl Run<'_> {
             3 => self.server.front.cut(),
             4 => self.server.database.cut(),
             6 => self.shop().ground.restart_immediately(&self.shop().admin).await,
+            19 => self.shop().ground.put_back(&self.shop().admin).await,
             7..=10 => self.trouble_of_database().await,
             15 => self.trouble_of_sender(),
             16 => {
@@ -244,7 +249,9 @@ impl Run<'_> {
     /// read.
     async fn found_at_last(&mut self) -> Worker {
         let mut setup = Setup::behind_wires();
-        let repeats = self.mail.is_some() || drawn(self.seed / 2, &[true, false]);
+        // What a database has forgotten after it was acknowledged, Stripe does not repeat.
+        let acknowledged = self.fault.0 == 19 && !acknowledged(self.shop(), self.before).is_empty();
+        let repeats = self.mail.is_some() || !acknowledged && drawn(self.seed / 2, &[true, false]);
         if !repeats {
             setup.options.missed_every = Duration::from_millis(300);
         }
@@ -282,7 +289,8 @@ impl Run<'_> {
     fn seen(&self, first: &First, letter: char) -> Found {
         let acknowledged = first.said == Some(200);
         let seen = match letter {
-            'N' => !first.stored && !acknowledged,
+            // What was acknowledged, a database that was put back has forgotten.
+            'N' => !first.stored && (!acknowledged || self.fault.0 == 19),
             // It stands, and the repetition of it was or will be taken for what it is.
             'D' => first.stored && (!acknowledged || first.second) || self.fault.0 == 2,
             'T' | 'K' => first.stored && acknowledged,

@@ -9,10 +9,11 @@
 use super::cell::{PATIENCE, Wanted, ended, judge};
 use super::course::{Course, history};
 use super::fault::{drawn, in_the_database};
-use super::lane::{Lane, partners};
+use super::lane::{Lane, back_up, partners};
 use super::letter::Found;
 use super::mail::{Mail, forget};
 use super::place::Place;
+use super::restore::{Restored, released_and_ended};
 use super::table::{also, must};
 use super::{Fault, Spot, letter};
 use crate::wire::{Stop, database};
@@ -71,7 +72,6 @@ impl Installer {
         let options = StoreOptions {
             schema: shop.app.schema().to_owned(),
             silence_max,
-            statement_timeout: Duration::from_secs(30),
             ..StoreOptions::default()
         };
         let address = wire.address(&shop.database, "postgres");
@@ -119,6 +119,11 @@ pub(super) async fn run(lane: &Lane, fault: Fault, seed: u64) {
     }
     let engine = shop.prepared(Setup::behind_wires()).await.expect("an engine");
     former_functions(&shop).await;
+    if fault.0 == 19 {
+        back_up(&shop).await;
+        // It has said since that it lives.
+        engine.recover_once().await;
+    }
     let (at_commit, moment) = match fault.0 {
         5 => (true, database::Moment::Committed),
         6 => drawn(
@@ -142,11 +147,18 @@ pub(super) async fn run(lane: &Lane, fault: Fault, seed: u64) {
         Some(mail) => Some(mail.around(&shop, seed).await),
         None => None,
     };
-    let said = meet(&shop, &mut installer, fault, seed).await;
+    let (said, restored) = meet(&shop, &mut installer, fault, seed).await;
     let stands = what_stands(&shop).await;
     schema::install(&shop.admin).await.expect("a second installation finishes it");
-    if fault.0 == 18 {
+    if let Some(restored) = &restored {
+        restored.compared(&shop).await;
+        restored.seen(&shop, course.wanted.bought.len()).expect("nothing before it was compared");
+    }
+    if matches!(fault.0, 18 | 19) {
         hours_pass(&shop).await;
+    }
+    if restored.is_some() {
+        released_and_ended(&shop, &course.wanted).await;
     }
     if let Some(around) = around {
         around.await.expect("deliveries that end");
@@ -202,19 +214,19 @@ async fn what_stands(shop: &Shop) -> Option<Stands> {
 }
 
 /// Lets the fault happen to the installation that stands at its point, and lets it go on. What it came
-/// to, unless it is dead.
+/// to, unless it is dead; and what stood when the database had been put back, if it was.
 async fn meet(
     shop: &Shop,
     installer: &mut Installer,
     fault: Fault,
     seed: u64,
-) -> Option<Result<Installed, Error>> {
-    let mut second = None;
+) -> (Option<Result<Installed, Error>>, Option<Restored>) {
+    let (mut second, mut restored) = (None, None);
     match fault.0 {
         1 => {
             installer.kill();
             nobody_installs(shop).await;
-            return None;
+            return (None, None);
         }
         2 => {
             installer.wire.freeze(true);
@@ -224,6 +236,7 @@ async fn meet(
         }
         4 => installer.wire.cut(),
         6 => shop.ground.restart_immediately(&shop.admin).await,
+        19 => restored = Some(Restored::put_back(shop).await),
         7..=10 => {
             if let Some(rule) = in_the_database(fault, seed) {
                 installer.wire.add(rule);
@@ -241,7 +254,7 @@ async fn meet(
         second.await.expect("no panic").expect("two at once, one after the other");
     }
     nobody_installs(shop).await;
-    said
+    (said, restored)
 }
 
 /// Waits until no session of an installation stands in a transaction.
@@ -257,7 +270,7 @@ async fn nobody_installs(shop: &Shop) {
 
 /// What was written in a wrong hour is due when that hour has passed.
 async fn hours_pass(shop: &Shop) {
-    shop.sql("drop table {s}.test_clock").await;
+    shop.sql("drop table if exists {s}.test_clock").await;
     shop.own_clock().await;
     shop.shift("2 hours").await;
 }
@@ -290,6 +303,8 @@ fn check(fault: Fault, said: Option<&Result<Installed, Error>>, stands: Option<S
         // It waited and succeeded, or was refused and nothing of it stands.
         'B' => succeeded == (stands == Stands::Released),
         'K' => succeeded && stands == Stands::Released,
+        // What was put back is the former release; that it was held and compared is seen elsewhere.
+        'S' => stands == Stands::Former,
         _ => false,
     };
     if letters.chain(also(SPOT, fault).chars()).any(seen) {

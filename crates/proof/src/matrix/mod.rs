@@ -8,7 +8,8 @@
 //!
 //! Reading order: here the words, [`table`] what must happen, [`place`] how a point is met, [`cell`] one
 //! run; then who meets the fault: `engine` ([`victim`]), `message` (the server of messages), `migration`
-//! (an installation); `fault` what is done to an engine, `mail` Stripe's messages at the worst of times,
+//! (an installation); `fault` what is done to an engine, `restore`
+//! a database that is put back, `mail` Stripe's messages at the worst of times,
 //! `course` and `letter` what is seen of it.
 
 #![expect(
@@ -29,6 +30,7 @@ mod message;
 mod migration;
 pub mod place;
 pub mod report;
+mod restore;
 mod server;
 pub mod table;
 pub mod victim;

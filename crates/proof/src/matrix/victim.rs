@@ -41,12 +41,22 @@ impl Victim {
         moment: database::Moment,
         call: Duration,
     ) -> Self {
-        let stand = Arc::new(Stop::default());
-        let trap = Arc::new(Trap::at(place, Arc::clone(&stand)));
         let so = |options: &mut Options| {
             options.in_flight_max = 4;
             options.times = Times { lease: call + LEASE_BEYOND, call };
         };
+        Self::working(shop, place, moment, so).await
+    }
+
+    /// The same for one that works so.
+    pub async fn working(
+        shop: &Shop,
+        place: Place,
+        moment: database::Moment,
+        so: impl FnOnce(&mut Options),
+    ) -> Self {
+        let stand = Arc::new(Stop::default());
+        let trap = Arc::new(Trap::at(place, Arc::clone(&stand)));
         let wired = Wired::working(shop, Arc::clone(&trap) as _, so).await;
         // Its start is not what is tested.
         hold(place, moment, &stand, &wired.database, &wired.partners);

@@ -4,11 +4,38 @@
 //! lie from the truth there: whoever names the provider's request id has read it in its list, whoever says
 //! that nothing was bought has looked, and whoever says that goods have arrived has them.
 
-use super::operation::{Amount, Decision, Id, Report, Resolution, Wish, word};
+use super::operation::{Amount, Decision, Id, Report, Resolution, Whole, Wish, word};
 use super::play::{Failure, Play};
 use orders_sandbox::Clock as _;
 use orders_sandbox::zinc::{Event, Purchase};
 use uuid::Uuid;
+
+/// Calls that make no sense, of one order where they name one.
+pub const NONSENSE: [(&str, &str); 23] = [
+    ("place_order", "'{}'::jsonb"),
+    ("attach_payment", "'{id}', 'no intent'"),
+    ("attach_payment", "'00000000-0000-0000-0000-0000000000ff', 'pi_nobody'"),
+    ("cancel_order", "'{id}', E'two\\nlines'"),
+    ("cancel_order", "'00000000-0000-0000-0000-0000000000ff'"),
+    ("hold_order", "'{id}', 'nonsense'"),
+    ("hold_order", "'00000000-0000-0000-0000-0000000000ff'"),
+    ("release_hold", "'{id}', '{\"nonsense\": 1}'"),
+    ("release_hold", "'00000000-0000-0000-0000-0000000000ff'"),
+    ("refund_order", "'{id}', 0, 'nothing'"),
+    ("refund_order", "'00000000-0000-0000-0000-0000000000ff', 1, 'of nobody'"),
+    ("decide_move", "'{id}', 'nonsense', 1"),
+    ("decide_move", "'00000000-0000-0000-0000-0000000000ff', 'approve', 1"),
+    ("manually_complete_order", "'{id}', '', 'with no id'"),
+    ("manually_complete_order", "'00000000-0000-0000-0000-0000000000ff', null, 'of nobody'"),
+    ("complete_order_processing", "'{id}', ''"),
+    ("complete_order_processing", "'00000000-0000-0000-0000-0000000000ff', 'request-of-nobody'"),
+    ("resolve_review", "'{id}', 'nonsense', 'as nobody has seen'"),
+    ("resolve_review", "'00000000-0000-0000-0000-0000000000ff', 'give_up', 'as nobody has seen'"),
+    ("recover_stuck_orders", "-1"),
+    ("hold_shop", "''"),
+    ("release_shop", "' '"),
+    ("place_order", "{order}, '{\"order_id\": \"{id}\"}'"),
+];
 
 impl Play<'_> {
     /// Asks for something of an order.
@@ -24,11 +51,24 @@ impl Play<'_> {
             Wish::Report(given, far) => self.report(order, given, far).await,
             Wish::Resolve(resolution) => self.resolve(order, resolution).await,
             Wish::Recover(age) => self.door("recover_stuck_orders", &age.to_string()).await,
-            Wish::Nonsense(which) => match which {
-                0 => self.door("cancel_order", "'00000000-0000-0000-0000-0000000000ff'").await,
-                1 => self.door("refund_order", &format!("'{id}', 0, 'nothing'")).await,
-                _ => self.door("hold_order", &format!("'{id}', 'nonsense'")).await,
-            },
+            Wish::Nonsense(which) => {
+                let (door, arguments) = NONSENSE[usize::from(which) % NONSENSE.len()];
+                let order = super::outside::another();
+                let arguments =
+                    arguments.replace("{order}", &order).replace("{id}", &id.to_string());
+                self.door(door, &arguments).await
+            }
+        }
+    }
+
+    /// A person holds the whole shop, or lets it go on.
+    pub(super) async fn shop(&mut self, whole: Whole) -> Result<String, Failure> {
+        match whole {
+            Whole::Hold => self.door("hold_shop", "'to see what is going on'").await,
+            Whole::Release => self.door("release_shop", "'all is well'").await,
+            Whole::ReleaseUncompared => {
+                self.door("release_shop", r#"'it must go on', '{"uncompared": "true"}'"#).await
+            }
         }
     }
 
@@ -41,7 +81,7 @@ impl Play<'_> {
         let (id, total) = (self.orders[order].id, self.orders[order].total);
         let amount = match amount {
             Amount::All => "null".to_owned(),
-            Amount::Part => "500".to_owned(),
+            Amount::Part(cents) => cents.to_string(),
             Amount::TooMuch => (total + 1).to_string(),
         };
         let key = key.map_or(String::new(), |key| format!(", \"idempotency_key\": \"k{key}\""));
@@ -149,7 +189,19 @@ impl Play<'_> {
             }
             Id::Second => stored.map(|_| Some(format!("second-{order}"))),
             Id::Outside => {
-                (self.status(order) == "pending").then(|| Some(format!("outside-{order}")))
+                let status = self.status(order);
+                matches!(status.as_str(), "pending" | "cancelled" | "failed")
+                    .then(|| Some(format!("outside-{order}")))
+            }
+            Id::Former => {
+                let (id, shop) = (self.orders[order].id, &self.ground.shop);
+                let former = shop
+                    .texts(&format!(
+                        "select request_id from {{s}}.order_attempts where order_id = '{id}' and settled_by = 'provider_final'
+                            and request_id is not null order by generation limit 1"
+                    ))
+                    .await;
+                former.into_iter().next().map(Some)
             }
         }
     }

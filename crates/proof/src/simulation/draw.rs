@@ -4,11 +4,12 @@
 //! seed (some do not happen at all), because what only shows when something else is rare or frequent would
 //! never show in a fair mixture.
 
-use super::mishap;
+use super::alphabet::{EVENTS, STATUSES};
 use super::operation::{
-    Amount, Content, Decision, Delivery, Event, Id, Length, Operation, Paying, Report, Resolution,
-    Step, Wish,
+    Amount, Content, Decision, Delivery, Event, Id, Length, Mishap, Operation, Paying, Report,
+    Resolution, Slot, Step, Whole, Wish,
 };
+use super::{mishap, scene};
 
 /// What is drawn from: a small generator (SplitMix64).
 #[derive(Debug, Clone)]
@@ -34,9 +35,20 @@ impl Dice {
         u8::try_from(self.number() % u64::from(bound.max(1))).unwrap_or_default()
     }
 
+    /// A number from this one to that one.
+    pub fn between(&mut self, least: u32, most: u32) -> u32 {
+        let spread = u64::from(most.saturating_sub(least)) + 1;
+        least + u32::try_from(self.number() % spread).unwrap_or_default()
+    }
+
     /// Whether something happens that does so in so many of a hundred cases.
     pub fn happens(&mut self, percent: u8) -> bool {
         self.below(100) < percent
+    }
+
+    /// A place among so many.
+    pub fn place(&mut self, count: usize) -> usize {
+        usize::try_from(self.number() % count.max(1) as u64).unwrap_or_default()
     }
 
     /// One of these.
@@ -93,7 +105,7 @@ struct Mood {
 type Maker = fn(&mut Dice, &Mood) -> Operation;
 
 /// What is drawn, how often in a fair mixture, and whether a seed may do without.
-const TABLE: [(u32, bool, Maker); 22] = [
+const TABLE: [(u32, bool, Maker); 23] = [
     (6, false, |dice, _| Operation::Place(content(dice))),
     (2, true, |dice, mood| Operation::PlaceAgain(slot(dice, mood), content(dice))),
     (9, false, pay),
@@ -116,25 +128,51 @@ const TABLE: [(u32, bool, Maker); 22] = [
     (1, true, |dice, mood| work(dice, mood, Step::Reconcile)),
     (4, true, |dice, _| Operation::GoOn(dice.below(2))),
     (1, true, |dice, _| Operation::Kill(dice.below(2))),
-    (12, false, |dice, _| Operation::Wait(length(dice))),
+    (12, false, |dice, _| Operation::Wait(seconds(dice))),
+    (1, true, |dice, _| Operation::Shop(whole(dice))),
     (22, false, |dice, mood| Operation::Ask(slot(dice, mood), wish(dice))),
     (6, true, |dice, mood| Operation::Stripe(dice.below(mood.orders + 2), event(dice))),
 ];
 
-/// Draws the history of a seed, of at most so many operations.
+/// The operations of a history that is long enough for scenes; they are about so many.
+const SCENES_FROM: usize = 60;
+const SCENES: usize = 46;
+
+/// Draws the history of a seed, of about so many operations at most.
 pub fn history(seed: u64, operations_max: usize) -> History {
     let mut dice = Dice::of(seed, 1);
-    let shortest = operations_max.min(20) as u64;
-    let spread = operations_max as u64 - shortest + 1;
-    let length = usize::try_from(shortest + dice.number() % spread).unwrap_or(operations_max);
+    let has_scenes = operations_max >= SCENES_FROM;
+    let most = if has_scenes { operations_max - SCENES } else { operations_max };
+    let shortest = most.min(10) as u64;
+    let length = usize::try_from(shortest + dice.number() % (most as u64 - shortest + 1));
     let kind = Kind {
         two_persons_above: dice.one_of(&[0, 0, 500]),
         captures_after: dice.happens(25),
         expires_after_s: dice.one_of(&[0, 0, 3_600, 90_000]),
         tries: dice.one_of(&[(12, 5), (12, 5), (2, 2), (3, 3)]),
-        fails_percent: dice.one_of(&[0, 0, 40]),
+        fails_percent: dice.one_of(&[0, 0, 60]),
         delivers_all: dice.happens(50),
     };
+    let mut operations = mixture(&mut dice, length.unwrap_or(most));
+    if has_scenes {
+        for scene in scene::of(seed, &mut dice) {
+            let at = 2 + dice.place(operations.len() - 1);
+            operations.splice(at..at, scene);
+        }
+    }
+    // A clock that is wrong twice could be wrong by more than the time between the life of a key here and
+    // the memory of a partner. That is an hour, so it is wrong by less: whoever is wrong by more may send a
+    // key that was forgotten, and nothing could tell.
+    if dice.happens(10) {
+        let at = dice.place(operations.len());
+        let minutes = u8::try_from(dice.between(1, 55)).unwrap_or(1);
+        operations.insert(at, Operation::ClockBack(minutes));
+    }
+    History { kind, operations }
+}
+
+/// So many operations, as one seed likes them.
+fn mixture(dice: &mut Dice, length: usize) -> Vec<Operation> {
     let mood = Mood { orders: 1 + dice.below(4), mishaps: dice.one_of(&[0, 20, 45]) };
     let weights: Vec<u32> = TABLE
         .iter()
@@ -144,9 +182,9 @@ pub fn history(seed: u64, operations_max: usize) -> History {
             _ => *weight,
         })
         .collect();
-    let mut operations = vec![Operation::Place(content(&mut dice)), pay(&mut dice, &mood)];
+    let mut operations = vec![Operation::Place(content(dice)), pay(dice, &mood)];
     while operations.len() < length {
-        let made = (TABLE[dice.weighted(&weights)].2)(&mut dice, &mood);
+        let made = (TABLE[dice.weighted(&weights)].2)(dice, &mood);
         // More orders than a seed likes would each be seldom met.
         let placed = operations.iter().filter(|one| matches!(one, Operation::Place(_))).count();
         if matches!(made, Operation::Place(_)) && placed >= usize::from(mood.orders) {
@@ -154,27 +192,21 @@ pub fn history(seed: u64, operations_max: usize) -> History {
         }
         operations.push(made);
     }
-    // A clock that is wrong twice could be wrong by more than the time between the life of a key here and
-    // the memory of a partner; see `Play::clock_back`.
-    if dice.happens(10) {
-        let at = usize::from(dice.below(200)) * operations.len() / 200;
-        operations[at] = Operation::ClockBack;
-    }
-    operations.truncate(length);
-    History { kind, operations }
+    operations
 }
 
-fn slot(dice: &mut Dice, mood: &Mood) -> u8 {
-    dice.below(mood.orders)
+/// An order, now and then by the status that it should be in.
+fn slot(dice: &mut Dice, mood: &Mood) -> Slot {
+    let number = dice.below(mood.orders);
+    if dice.happens(30) {
+        return Slot::in_status(number, dice.one_of(&STATUSES));
+    }
+    Slot::of(number)
 }
 
 fn work(dice: &mut Dice, mood: &Mood, step: Step) -> Operation {
     let worker = dice.below(2);
-    let mishap = if dice.happens(mood.mishaps) {
-        mishap::drawn(dice, step)
-    } else {
-        super::operation::Mishap::None
-    };
+    let mishap = if dice.happens(mood.mishaps) { mishap::drawn(dice, step) } else { Mishap::None };
     Operation::Work(worker, step, mishap)
 }
 
@@ -183,10 +215,29 @@ fn content(dice: &mut Dice) -> Content {
 }
 
 fn pay(dice: &mut Dice, mood: &Mood) -> Operation {
-    use Paying::{ForAnother, Later, OtherCurrency, Reserved, Right, TooLittle};
-    let of =
-        [Right, Right, Right, Right, Right, Reserved, Later, TooLittle, OtherCurrency, ForAnother];
+    use Paying::{ForAnother, Later, OtherCurrency, Reserved, Right, TooLittle, TooMuch};
+    let cents = cents(dice);
+    let of = [
+        Right,
+        Right,
+        Right,
+        Right,
+        Right,
+        Right,
+        Reserved,
+        Later,
+        TooLittle(cents),
+        TooMuch(cents),
+        OtherCurrency,
+        ForAnother,
+    ];
     Operation::Pay(slot(dice, mood), dice.one_of(&of), dice.happens(70))
+}
+
+/// An amount that is less than any order costs, often a very small one.
+fn cents(dice: &mut Dice) -> u16 {
+    let most = dice.one_of(&[1, 100, 1_200]);
+    u16::try_from(dice.between(1, most)).unwrap_or(1)
 }
 
 fn delivery(dice: &mut Dice) -> Delivery {
@@ -199,12 +250,28 @@ fn delivery(dice: &mut Dice) -> Delivery {
     ])
 }
 
-fn length(dice: &mut Dice) -> Length {
+/// A length of time, drawn on both sides of what it is longer than.
+fn seconds(dice: &mut Dice) -> u32 {
     use Length::{Bound, Day, Days, Hour, KeyLife, Lease, Quarter, Seconds};
-    dice.one_of(&[
+    let length = dice.one_of(&[
         Seconds, Seconds, Seconds, Bound, Bound, Lease, Lease, Lease, Quarter, Quarter, Hour, Hour,
         KeyLife, Day, Days,
-    ])
+    ]);
+    let (least, most) = match length {
+        Seconds => (1, 30),
+        Bound => (55, 75),
+        Lease => (85, 160),
+        Quarter => (290, 1_000),
+        Hour => (3_500, 4_000),
+        KeyLife => (82_000, 83_600),
+        Day => (85_000, 91_000),
+        Days => (170_000, 300_000),
+    };
+    dice.between(least, most)
+}
+
+fn whole(dice: &mut Dice) -> Whole {
+    dice.one_of(&[Whole::Hold, Whole::Release, Whole::Release, Whole::ReleaseUncompared])
 }
 
 fn wish(dice: &mut Dice) -> Wish {
@@ -213,7 +280,8 @@ fn wish(dice: &mut Dice) -> Wish {
         1 => Wish::Hold,
         2 => Wish::Release,
         3 => {
-            let amount = dice.one_of(&[Amount::All, Amount::Part, Amount::Part, Amount::TooMuch]);
+            let part = Amount::Part(cents(dice));
+            let amount = dice.one_of(&[Amount::All, part, part, Amount::TooMuch]);
             let key = dice.happens(50).then(|| dice.below(2));
             Wish::Refund(amount, key)
         }
@@ -251,25 +319,14 @@ fn wish(dice: &mut Dice) -> Wish {
             Resolution::WatchOn,
             Resolution::GiveUp,
         ])),
-        8 => Wish::Recover(dice.one_of(&[0, 2])),
-        _ => Wish::Nonsense(dice.below(3)),
+        8 => Wish::Recover(dice.below(4)),
+        _ => Wish::Nonsense(dice.below(u8::MAX)),
     }
 }
 
 fn event(dice: &mut Dice) -> Event {
-    dice.one_of(&[
-        Event::Dispute,
-        Event::Dispute,
-        Event::DisputeWon,
-        Event::DisputeLost,
-        Event::Warning,
-        Event::Review,
-        Event::ReviewClosed,
-        Event::PartRefunded,
-        Event::AllRefunded,
-        Event::RefundFails,
-        Event::RefundFails,
-        Event::NextRefundPends,
-        Event::RefundArrives,
-    ])
+    match dice.one_of(&EVENTS) {
+        Event::PartRefunded(_) => Event::PartRefunded(cents(dice)),
+        event => event,
+    }
 }

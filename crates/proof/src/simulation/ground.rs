@@ -21,7 +21,7 @@ use crate::world::hook::{Endpoint, SECRET};
 use crate::world::{Shop, address};
 use jiff::Timestamp;
 use orders_sandbox::{Clock as _, Faults, Options, World};
-use orders_store::{Store, StoreOptions};
+use orders_store::{Store, StoreOptions, schema};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -54,9 +54,10 @@ impl Ground {
     /// A fresh one.
     pub async fn fresh() -> Self {
         let mut shop = Shop::fresh().await;
-        // What only looks and what people do need not wait for the disk; the engines do.
-        shop.admin = hasty(&shop, "postgres");
-        shop.app = hasty(&shop, &shop.app_role());
+        // As an engine asks for it, of connections that wait for the disk.
+        schema::check_ground(&shop.app).await.expect("a shop as it was installed");
+        shop.admin = hasty(&shop, &shop_address(&shop, "postgres"));
+        shop.app = hasty(&shop, &shop_address(&shop, &shop.app_role()));
         shop.sql("create table {s}.test_clock (at timestamptz not null)").await;
         shop.sql("insert into {s}.test_clock values (now())").await;
         shop.sql("grant select on {s}.test_clock to {s}_orders_owner").await;
@@ -94,13 +95,9 @@ impl Ground {
         let stripe = self.shop.stripe();
         stripe.hold_deliveries(true);
         stripe.set_webhook(Some(&self.endpoint.url), vec![SECRET.to_owned()]).expect("an endpoint");
-        let sql = format!(
-            "set local session_replication_role = replica; {} {NEVER_WORKED} {} {}",
-            self.empties,
-            settings(seed, kind),
-            self.clock_is()
-        );
-        self.by_force(sql).await;
+        let sql =
+            format!("{} {NEVER_WORKED} {} {}", self.empties, settings(seed, kind), self.clock_is());
+        self.shop.by_force(&sql).await;
         for (number, hand) in self.hands.iter_mut().enumerate() {
             hand.begin(&self.shop, &self.time, seed ^ (number as u64 + 1) << 32).await;
         }
@@ -147,15 +144,6 @@ impl Ground {
         format!("update {{s}}.test_clock set at = {};", self.clock())
     }
 
-    async fn by_force(&self, sql: String) {
-        let sql = sql.replace("{s}", self.shop.app.schema());
-        let done = self.shop.admin.transact("test.by_force", move |tx| {
-            let sql = sql.clone();
-            Box::pin(async move { tx.execute(&sql).await })
-        });
-        done.await.expect("a change by force");
-    }
-
     /// Waits until nobody else is in the middle of something in this database: what was broken off has been
     /// rolled back, so that it hides no row from the next step.
     pub async fn quiet(&self) {
@@ -174,12 +162,17 @@ pub async fn quiet(shop: &Shop) {
     }
 }
 
-/// A store whose commits do not wait for the disk.
-fn hasty(shop: &Shop, role: &str) -> Store {
-    let address = address(&shop.database, role) + " options='-c synchronous_commit=off'";
+/// A store whose commits do not wait for the disk, and whose statements are not compiled: no server dies
+/// here, and every table is small.
+pub fn hasty(shop: &Shop, address: &str) -> Store {
+    let address = format!("{address} options='-c synchronous_commit=off -c jit=off'");
     let schema = shop.app.schema().to_owned();
     let options = StoreOptions { schema, connections_max: 6, ..StoreOptions::default() };
     Store::new(&address, &options).expect("a valid address")
+}
+
+fn shop_address(shop: &Shop, role: &str) -> String {
+    address(&shop.database, role)
 }
 
 /// The settings of a shop of this kind: those of production but for what the seed says.

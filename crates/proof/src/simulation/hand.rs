@@ -4,15 +4,11 @@
 //! Promise: a step is over when its effects are: an answer that it got is recorded, and what it broke off is
 //! rolled back. A worker that died is another one afterwards, with the same name and nothing in its memory.
 
-#![expect(
-    clippy::expect_used,
-    clippy::missing_panics_doc,
-    reason = "a test that cannot go on must end"
-)]
+#![expect(clippy::expect_used, reason = "a test that cannot go on must end")]
 
 use super::draw::Dice;
-use super::ground::quiet;
-use super::mishap::call;
+use super::ground::{hasty, quiet};
+use super::mishap::{SETBACKS, call};
 use super::operation::{Break, Cut, Mishap, Step};
 use super::step::{self, Memory};
 use super::time::Time;
@@ -24,7 +20,7 @@ use orders_core::lease::Times;
 use orders_sandbox::zinc::Injected;
 use orders_service::engine::chance::Chance;
 use orders_service::engine::{Engine, Stopped};
-use orders_store::{Store, StoreOptions};
+use orders_store::Store;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -152,13 +148,11 @@ impl Hand {
     /// One that has no engine yet.
     pub async fn new(name: char, shop: &Shop) -> Self {
         let database = database::Wire::start().await;
-        let schema = shop.app.schema().to_owned();
-        let options = StoreOptions { schema, connections_max: 6, ..StoreOptions::default() };
-        let store = Store::new(&database.address(&shop.database, &shop.app_role()), &options);
+        let store = hasty(shop, &database.address(&shop.database, &shop.app_role()));
         Self {
             name,
             database,
-            store: store.expect("a valid address"),
+            store,
             partners: None,
             time: Time::default(),
             seed: 0,
@@ -210,7 +204,8 @@ impl Hand {
         let mut chance = [0; 32];
         chance.chunks_mut(8).for_each(|part| part.copy_from_slice(&dice.number().to_be_bytes()));
         parts.chance = Chance::seeded(chance);
-        let engine = Engine::prepare(parts, options).await.expect("an engine");
+        // The ground was checked when it was made, and checking takes longer than a history's other work.
+        let engine = Engine::prepare_on_checked_ground(parts, options).await.expect("an engine");
         engine.compare_if_held().await.expect("a database that answers");
         let ends = CancellationToken::new();
         let recorder = tokio::spawn(Arc::clone(&engine).run_on_demand(ends.clone()));
@@ -309,6 +304,10 @@ impl Hand {
                     Break::Refuses(code) => (Moment::Asked, Act::Refuse(code)),
                 };
                 self.database.add(database::Rule { has, moment, act, times: 1 });
+                if *has == SETBACKS {
+                    // There is one to be recorded.
+                    shop.zinc().inject(Injected::Refusal("product_unavailable".to_owned()));
+                }
             }
             Mishap::Wire(cut) => {
                 let act = match cut {

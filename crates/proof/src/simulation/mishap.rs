@@ -81,6 +81,10 @@ pub const STRIPE_READS: [StripeFault; 7] = [
     StripeFault::ReadWrong,
 ];
 
+/// The statement that records what is no acceptance; where something happens to it, there is something to be
+/// recorded: the provider refuses the purchase.
+pub const SETBACKS: &str = "record_setbacks";
+
 /// With what the database refuses statements for a moment.
 pub const SQLSTATES: [&str; 6] = ["40001", "40P01", "55P03", "53100", "57P01", "25006"];
 
@@ -119,10 +123,8 @@ pub fn stands(step: Step) -> &'static [Point] {
 /// The statements of a step that something happens to.
 pub fn statements(step: Step) -> &'static [&'static str] {
     match step {
-        Step::Submit(_) => {
-            &["commit_intents", "record_acceptances", "record_setbacks", "record_payments"]
-        }
-        Step::SubmitDue => &["commit_intents", "record_acceptances", "record_setbacks"],
+        Step::Submit(_) => &["commit_intents", "record_acceptances", SETBACKS, "record_payments"],
+        Step::SubmitDue => &["commit_intents", "record_acceptances", SETBACKS],
         Step::ReadPayment => &["due_payments", "record_payments"],
         Step::Recover => &["recover_stuck_orders"],
         Step::Watch => &["due_watches", "record_readings"],
@@ -144,35 +146,66 @@ pub fn call(step: Step) -> &'static str {
     }
 }
 
-/// Draws what happens in a step.
+/// What the provider does to its list.
+pub const ZINC_LISTS: [Fault; 3] = [Fault::ListGap, Fault::ReadError, Fault::ReadTooMany];
+
+/// What a partner does in a step by itself.
+fn partners(step: Step) -> Vec<Mishap> {
+    let zinc = |faults: &[Fault]| faults.iter().copied().map(Mishap::Zinc).collect();
+    let stripe =
+        |faults: &[StripeFault]| faults.iter().copied().map(Mishap::Stripe).collect::<Vec<_>>();
+    match step {
+        Step::Submit(_) | Step::SubmitDue => {
+            let refusals = REFUSALS.iter().copied().map(Mishap::Refused);
+            refusals.chain(ZINC.iter().copied().map(Mishap::Zinc)).collect()
+        }
+        Step::Watch => zinc(&ZINC_READS),
+        Step::LookUp => zinc(&ZINC_LISTS),
+        Step::Move => [stripe(&STRIPE), stripe(&STRIPE_READS)].concat(),
+        Step::ReadPayment | Step::FollowUp | Step::ReadMissed | Step::Reconcile => {
+            stripe(&STRIPE_READS)
+        }
+        Step::Recover | Step::Intend => Vec::new(),
+    }
+}
+
+/// What happens on its way to the partners.
+fn cuts(step: Step) -> &'static [Cut] {
+    if matches!(step, Step::Recover | Step::Intend) { &[] } else { &CUTS }
+}
+
+/// Everything that can happen in a step.
+pub fn all(step: Step) -> Vec<Mishap> {
+    let mut all: Vec<Mishap> = deaths(step).iter().copied().map(Mishap::Dies).collect();
+    all.extend(stands(step).iter().copied().map(Mishap::Stands));
+    for (place, has) in statements(step).iter().copied().enumerate() {
+        // So that each code is some statement's.
+        let code = SQLSTATES[(place + has.len()) % SQLSTATES.len()];
+        let breaks = [Break::Before, Break::After, Break::Refuses(code)];
+        all.extend(breaks.map(|broken| Mishap::Database(broken, has)));
+    }
+    all.extend(cuts(step).iter().copied().map(Mishap::Wire));
+    all.extend(partners(step));
+    all
+}
+
+/// Draws what happens in a step: first of which sort, so that those with few members are not rare.
 pub fn drawn(dice: &mut Dice, step: Step) -> Mishap {
     let broken =
         [Break::Before, Break::After, Break::After, Break::Refuses(dice.one_of(&SQLSTATES))];
     let broken = dice.one_of(&broken);
-    let drawn = dice.below(10);
-    let submits = matches!(step, Step::Submit(_) | Step::SubmitDue);
-    match drawn {
+    let (sort, partners) = (dice.below(10), partners(step));
+    match sort {
         0 | 1 if !deaths(step).is_empty() => Mishap::Dies(dice.one_of(deaths(step))),
         2 | 3 if !stands(step).is_empty() => Mishap::Stands(dice.one_of(stands(step))),
         4 if !statements(step).is_empty() => {
             Mishap::Database(broken, dice.one_of(statements(step)))
         }
-        5 if !matches!(step, Step::Recover | Step::Intend) => Mishap::Wire(dice.one_of(&CUTS)),
-        6 | 7 if submits => Mishap::Refused(dice.one_of(&REFUSALS)),
-        8 | 9 if submits => Mishap::Zinc(dice.one_of(&ZINC)),
-        6..=9 => match step {
-            Step::Watch => Mishap::Zinc(dice.one_of(&ZINC_READS)),
-            Step::LookUp => {
-                Mishap::Zinc(dice.one_of(&[Fault::ListGap, Fault::ReadError, Fault::ReadTooMany]))
-            }
-            Step::Move if dice.happens(75) => Mishap::Stripe(dice.one_of(&STRIPE)),
-            Step::Move
-            | Step::ReadPayment
-            | Step::FollowUp
-            | Step::ReadMissed
-            | Step::Reconcile => Mishap::Stripe(dice.one_of(&STRIPE_READS)),
-            _ => Mishap::None,
-        },
+        5 if !cuts(step).is_empty() => Mishap::Wire(dice.one_of(cuts(step))),
+        6..=9 if !partners.is_empty() => {
+            let at = usize::from(dice.below(u8::try_from(partners.len()).unwrap_or(u8::MAX)));
+            partners[at].clone()
+        }
         _ => Mishap::None,
     }
 }

@@ -11,24 +11,32 @@
 //! call the matrix's ([`crate::matrix`]). Left out as well is what the product does not know yet: webhooks of
 //! the provider, and purchases that a retailer cancels after he took them.
 //!
-//! Reading order: [`operation`] what can happen, [`mishap`] what can go wrong, [`draw`] how a history is
-//! drawn, [`play`] how it is played (`asks` for what people ask, [`hand`] and [`step`] for the workers),
-//! `settle` its end, `judge` and `paid` the oracle; [`shrink`], [`story`], [`coverage`]; [`batch`] for many.
+//! Reading order: [`operation`] what can happen, [`mishap`] what can go wrong, [`alphabet`] all of both;
+//! [`draw`], `scene` and `corner` how a history is drawn, [`play`] how it is played (`outside` for customers and banks,
+//! `asks` for what people ask, [`hand`] and [`step`] for the workers), `settle` its end, `judge` and `paid`
+//! the oracle; [`shrink`] and `simpler`, [`story`], [`coverage`] and [`unmet`]; [`batch`] for many.
 
+pub mod alphabet;
 mod asks;
 pub mod batch;
+mod corner;
 pub mod coverage;
 pub mod draw;
 pub mod ground;
 pub mod hand;
 mod judge;
 pub mod mishap;
+pub mod mutants;
 pub mod operation;
+mod outside;
 mod paid;
 pub mod play;
 pub mod report;
+mod scene;
 mod settle;
 pub mod shrink;
+mod simpler;
 pub mod step;
 pub mod story;
 pub mod time;
+pub mod unmet;

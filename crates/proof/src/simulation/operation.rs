@@ -1,12 +1,36 @@
 //! The alphabet: everything that can happen in a simulated shop, one thing at a time.
 //!
 //! Promise: an operation says all that is drawn about it, so that a list of them is a whole history: the
-//! same list does the same. A slot is a number of an order, a payment or a worker; one that is too high is
-//! folded back, so that a list from which some were taken away still means something.
+//! same list does the same. A number of an order, a payment or a worker that is too high is folded back, so
+//! that a list from which some were taken away still means something.
 
 use orders_core::gate::Point;
 use orders_sandbox::{Fault, StripeFault};
 use std::fmt::{self, Display, Formatter};
+
+/// Which order is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number among those that fit; [`Slot::NEWEST`] is the last one.
+    pub number: u8,
+    /// In which status it should be; where none is in it, any order fits.
+    pub status: Option<&'static str>,
+}
+
+impl Slot {
+    /// The order that was placed last.
+    pub const NEWEST: Self = Self { number: u8::MAX, status: None };
+
+    /// The order with this number.
+    pub fn of(number: u8) -> Self {
+        Self { number, status: None }
+    }
+
+    /// One that is in this status.
+    pub fn in_status(number: u8, status: &'static str) -> Self {
+        Self { number, status: Some(status) }
+    }
+}
 
 /// One thing that happens.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,11 +38,11 @@ pub enum Operation {
     /// An order is placed; what it holds.
     Place(Content),
     /// An order is placed again under its number, with the same content or with another one.
-    PlaceAgain(u8, Content),
+    PlaceAgain(Slot, Content),
     /// The customer of an order pays at Stripe, and the shop is told of the payment or not.
-    Pay(u8, Paying, bool),
+    Pay(Slot, Paying, bool),
     /// A payment is named for an order.
-    Attach(u8, u8),
+    Attach(Slot, u8),
     /// The customer or the bank says yes or no to a payment that waits.
     Bank(u8, bool),
     /// Stripe delivers some of the messages that it owes.
@@ -29,12 +53,14 @@ pub enum Operation {
     GoOn(u8),
     /// A worker dies where it stands.
     Kill(u8),
-    /// Time passes, for everybody.
-    Wait(Length),
-    /// The database's clock is set back.
-    ClockBack,
+    /// So many seconds pass, for everybody.
+    Wait(u32),
+    /// The database's clock is set back by so many minutes.
+    ClockBack(u8),
     /// A person or a program of the shop asks something of the database.
-    Ask(u8, Wish),
+    Ask(Slot, Wish),
+    /// A person holds the whole shop, or lets it go on.
+    Shop(Whole),
     /// Something happens to a payment in Stripe's dashboard or at a bank.
     Stripe(u8, Event),
 }
@@ -55,8 +81,10 @@ pub enum Content {
 pub enum Paying {
     /// The total.
     Right,
-    /// A cent too little.
-    TooLittle,
+    /// So many cents too little.
+    TooLittle(u16),
+    /// So many cents too much.
+    TooMuch(u16),
     /// In another currency.
     OtherCurrency,
     /// Reserved only.
@@ -82,7 +110,7 @@ pub enum Delivery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Sends this order, its payment read before when it must be.
-    Submit(u8),
+    Submit(Slot),
     /// Sends whatever is due.
     SubmitDue,
     /// Reads a payment that is due.
@@ -150,7 +178,7 @@ pub enum Cut {
     Spoilt,
 }
 
-/// How long one waits.
+/// How long one waits, by what it is longer than.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
     /// A few seconds.
@@ -192,8 +220,19 @@ pub enum Wish {
     Resolve(Resolution),
     /// To recover what seems stuck.
     Recover(u8),
-    /// Something that makes no sense.
+    /// A call that makes no sense, by its place in a list of them.
     Nonsense(u8),
+}
+
+/// What a person does to the whole shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// Holds it.
+    Hold,
+    /// Lets it go on when it was compared.
+    Release,
+    /// Lets it go on whether it was compared or not.
+    ReleaseUncompared,
 }
 
 /// How much money is to be returned.
@@ -201,8 +240,8 @@ pub enum Wish {
 pub enum Amount {
     /// All that is left.
     All,
-    /// A part.
-    Part,
+    /// So many cents.
+    Part(u16),
     /// More than there is.
     TooMuch,
 }
@@ -234,8 +273,10 @@ pub enum Id {
     Others,
     /// One beside that which is stored.
     Second,
-    /// One of a purchase somewhere else, for an order that waits.
+    /// One of a purchase somewhere else, for an order of which nothing is under way.
     Outside,
+    /// That of an earlier attempt, which is settled.
+    Former,
 }
 
 /// How far a report says that an order is.
@@ -279,8 +320,8 @@ pub enum Event {
     Review,
     /// It is closed.
     ReviewClosed,
-    /// A part is refunded by hand.
-    PartRefunded,
+    /// So many cents are refunded by hand.
+    PartRefunded(u16),
     /// All is refunded by hand.
     AllRefunded,
     /// The last refund fails.
@@ -304,15 +345,16 @@ impl Operation {
             Self::Work(_, step, _) => step.kind(),
             Self::GoOn(_) => "go on".into(),
             Self::Kill(_) => "kill".into(),
-            Self::Wait(length) => format!("wait {}", word(length)),
-            Self::ClockBack => "clock back".into(),
+            Self::Wait(seconds) => format!("wait {}", word(&Length::of(*seconds))),
+            Self::ClockBack(_) => "clock back".into(),
             Self::Ask(_, wish) => wish.kind(),
+            Self::Shop(whole) => format!("shop {}", word(whole)),
             Self::Stripe(_, event) => format!("stripe {}", word(event)),
         }
     }
 
-    /// The slot of the order that it is about, if it is about one.
-    pub fn order(&self) -> Option<u8> {
+    /// The order that it is about, if it is about one.
+    pub fn order(&self) -> Option<Slot> {
         match self {
             Self::PlaceAgain(order, _)
             | Self::Pay(order, ..)
@@ -321,6 +363,26 @@ impl Operation {
             | Self::Ask(order, _) => Some(*order),
             _ => None,
         }
+    }
+}
+
+impl Length {
+    /// The classes with the most seconds of each, the shortest first.
+    pub const ALL: [(Self, u32); 8] = [
+        (Self::Seconds, 45),
+        (Self::Bound, 80),
+        (Self::Lease, 200),
+        (Self::Quarter, 2_000),
+        (Self::Hour, 20_000),
+        (Self::KeyLife, 84_500),
+        (Self::Day, 100_000),
+        (Self::Days, 300_000),
+    ];
+
+    /// The class of so many seconds.
+    pub fn of(seconds: u32) -> Self {
+        let within = |(_, most): &&(Self, u32)| seconds <= *most;
+        Self::ALL.iter().find(within).map_or(Self::Days, |(length, _)| *length)
     }
 }
 
@@ -355,7 +417,7 @@ impl Mishap {
             Self::Zinc(fault) => format!("zinc {}", word(fault)),
             Self::Refused(code) => format!("zinc refuses {code}"),
             Self::Stripe(fault) => format!("stripe {}", word(fault)),
-            Self::Database(Break::Refuses(code), _) => format!("database refuses {code}"),
+            Self::Database(Break::Refuses(_), at) => format!("database refuses {at}"),
             Self::Database(broken, at) => format!("database breaks {} {at}", word(broken)),
             Self::Wire(cut) => format!("wire {}", word(cut)),
         })
@@ -388,6 +450,11 @@ impl Display for Operation {
             }
             Self::GoOn(worker) => write!(f, "worker {} goes on", letter(*worker))?,
             Self::Kill(worker) => write!(f, "worker {} dies where it stands", letter(*worker))?,
+            Self::Wait(seconds) => write!(f, "wait {seconds} s")?,
+            Self::ClockBack(minutes) => write!(f, "clock back by {minutes} min")?,
+            Self::Ask(_, Wish::Refund(Amount::Part(cents), _)) => write!(f, "refund of {cents}")?,
+            Self::Pay(_, Paying::TooLittle(cents), _) => write!(f, "pay {cents} too little")?,
+            Self::Pay(_, Paying::TooMuch(cents), _) => write!(f, "pay {cents} too much")?,
             other => write!(f, "{}", other.kind())?,
         }
         Ok(())

@@ -3,24 +3,18 @@
 //! Promise: whatever the shop answers is either one of the answers that its functions give, which becomes a
 //! line of the story, or a failure. Nothing waits by the wall's clock for something to become due.
 
-use super::coverage::Coverage;
+use super::coverage::{self, Coverage};
 use super::draw::{History, Kind};
 use super::ground::Ground;
 use super::hand::Told;
-use super::operation::{Content, Delivery, Event, Length, Mishap, Operation, Paying, Step, word};
+use super::operation::{Content, Mishap, Operation, Slot, Step};
 use super::story::{self, Story};
-use crate::world::order as good_order;
-use orders_core::private::Private;
-use orders_sandbox::stripe::{DisputeStatus, RefundStatus};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Between two operations so much time passes, so that each has a time of its own.
 const TICK_MS: i64 = 10;
-/// How far a clock is set back. Less than the hour by which a key lives shorter here than it is remembered by
-/// a partner: a clock that is wrong by more may send a key that was forgotten, and nothing could tell.
-const BACK_MS: i64 = 55 * 60_000;
 
 /// Why a history failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +50,15 @@ pub struct Payment {
     pub intent: String,
     /// For which order it was made.
     pub order: usize,
-    dispute: Option<String>,
-    review: Option<String>,
+    pub(super) dispute: Option<String>,
+    pub(super) review: Option<String>,
+}
+
+impl Payment {
+    /// A new one.
+    pub(super) fn of(intent: String, order: usize) -> Self {
+        Self { intent, order, dispute: None, review: None }
+    }
 }
 
 /// What people have done that the partners' ledgers cannot know.
@@ -152,26 +153,27 @@ impl<'a> Play<'a> {
     ) -> Result<String, Failure> {
         match operation {
             Operation::Place(content) => self.place(*content).await,
-            Operation::Wait(length) => {
-                self.ground.time.pass(length_ms(*length));
+            Operation::Wait(seconds) => {
+                self.ground.time.pass(i64::from(*seconds) * 1_000);
                 Ok("passes".into())
             }
-            Operation::ClockBack => {
-                self.ground.behind_ms = BACK_MS;
+            Operation::ClockBack(minutes) => {
+                self.ground.behind_ms = i64::from(*minutes) * 60_000;
                 self.known.clock_back = true;
-                Ok("by 55 minutes".into())
+                Ok("is behind".into())
             }
+            Operation::Shop(whole) => self.shop(*whole).await,
             Operation::Deliver(delivery) => Ok(self.deliver(*delivery).await),
             Operation::Bank(slot, yes) => Ok(self.bank(*slot, *yes)),
             Operation::Stripe(slot, event) => Ok(self.stripe(*slot, *event)),
             Operation::GoOn(worker) => {
                 let told =
                     self.ground.hands[usize::from(worker % 2)].go_on(&self.ground.shop).await;
-                self.told(told, &Mishap::None)
+                self.told(told, None, &Mishap::None)
             }
             Operation::Kill(worker) => {
                 let told = self.ground.hands[usize::from(worker % 2)].die(&self.ground.shop).await;
-                self.told(told, &Mishap::None)
+                self.told(told, None, &Mishap::None)
             }
             Operation::Work(worker, step, mishap) => {
                 self.work(usize::from(worker % 2), *step, order, mishap).await
@@ -210,13 +212,15 @@ impl<'a> Play<'a> {
         let order = order.map(|order| self.orders[order].id);
         let hand = &mut self.ground.hands[worker];
         let told = hand.take(&self.ground.shop, step, order, mishap).await;
-        self.told(told, mishap)
+        self.told(told, Some(step), mishap)
     }
 
-    fn told(&mut self, told: Told, mishap: &Mishap) -> Result<String, Failure> {
+    fn told(&mut self, told: Told, step: Option<Step>, mishap: &Mishap) -> Result<String, Failure> {
         let mut met = |happened: bool| {
-            if let Some(kind) = mishap.kind().filter(|_| happened) {
-                self.coverage.hit(format!("mishap: {kind}"));
+            for cell in
+                step.filter(|_| happened).iter().flat_map(|step| coverage::happened(*step, mishap))
+            {
+                self.coverage.hit(cell);
             }
         };
         Ok(match told {
@@ -237,116 +241,6 @@ impl<'a> Play<'a> {
         })
     }
 
-    async fn place(&mut self, content: Content) -> Result<String, Failure> {
-        let number = self.orders.len();
-        let id = Uuid::from_u64_pair(self.seed, number as u64 + 1);
-        let (order, total) = placed(number, content);
-        let said = self.door("place_order", &place_call(&order, Some(id))).await?;
-        self.orders.push(Order { id, content, total });
-        Ok(said)
-    }
-
-    async fn place_again(&mut self, order: usize, content: Content) -> Result<String, Failure> {
-        let (content, _) = placed(order, content);
-        self.door("place_order", &place_call(&content, None)).await
-    }
-
-    async fn pay(&mut self, order: usize, paying: Paying, tied: bool) -> Result<String, Failure> {
-        let Order { id, total, .. } = self.orders[order];
-        let (stripe, name) = (self.ground.shop.stripe(), id.to_string());
-        let intent = match paying {
-            Paying::Right => stripe.pay(&name, total, "usd"),
-            Paying::TooLittle => stripe.pay(&name, total - 1, "usd"),
-            Paying::OtherCurrency => stripe.pay(&name, total, "eur"),
-            Paying::Reserved => stripe.authorise(&name, total, "usd"),
-            Paying::ForAnother => {
-                let other = Uuid::from_u64_pair(self.seed, u64::MAX).to_string();
-                stripe.pay(&other, total, "usd")
-            }
-            Paying::Later => stripe.open_intent(&name, total, "usd"),
-        };
-        let payment = Payment { intent: intent.clone(), order, dispute: None, review: None };
-        self.payments.push(payment);
-        let number = self.payments.len();
-        if tied {
-            let said = self.attach(order, &intent).await?;
-            return Ok(format!("payment {number}, named here: {said}"));
-        }
-        Ok(format!("payment {number}, not named here"))
-    }
-
-    async fn attach(&mut self, order: usize, intent: &str) -> Result<String, Failure> {
-        let id = self.orders[order].id;
-        self.door("attach_payment", &format!("'{id}', '{intent}'")).await
-    }
-
-    fn bank(&mut self, slot: u8, yes: bool) -> String {
-        let Some(payment) = self.payment(slot) else { return "there is no payment yet".into() };
-        let (stripe, intent) = (self.ground.shop.stripe(), &self.payments[payment].intent);
-        let heard = if yes { stripe.approve(intent) } else { stripe.decline(intent) };
-        format!("payment {}{}", payment + 1, if heard { "" } else { " does not wait" })
-    }
-
-    async fn deliver(&mut self, delivery: Delivery) -> String {
-        let stripe = self.ground.shop.stripe();
-        let owed = stripe.owed().len();
-        let some = |count: u8| usize::from(count).min(owed);
-        let places: Vec<usize> = match delivery {
-            Delivery::Oldest(count) => (0..some(count)).collect(),
-            Delivery::Newest(count) => (owed - some(count)..owed).rev().collect(),
-            Delivery::Twice if owed > 0 => vec![0, 0],
-            Delivery::Twice => Vec::new(),
-        };
-        let said = stripe.deliver(&places).await;
-        for status in &said {
-            self.coverage.hit(format!("messages: {}", status.unwrap_or_default()));
-        }
-        let said: Vec<_> = said.iter().map(|status| status.unwrap_or_default()).collect();
-        format!("{said:?}")
-    }
-
-    fn stripe(&mut self, slot: u8, event: Event) -> String {
-        let Some(place) = self.payment(slot) else { return "there is no payment yet".into() };
-        let stripe = self.ground.shop.stripe();
-        let payment = &mut self.payments[place];
-        let intent = payment.intent.clone();
-        let last = || stripe.refunds_of(&intent).last().map(|refund| refund.id.clone());
-        let moved = |status| last().is_some_and(|refund| stripe.move_refund(&refund, status));
-        let dispute = |id: &Option<String>, status| {
-            id.as_ref().is_some_and(|id| stripe.move_dispute(id, status))
-        };
-        let done = match event {
-            Event::Dispute if payment.dispute.is_none() => {
-                payment.dispute = stripe.dispute(&intent, DisputeStatus::NeedsResponse);
-                payment.dispute.is_some()
-            }
-            Event::Dispute => dispute(&payment.dispute, DisputeStatus::UnderReview),
-            Event::DisputeWon => dispute(&payment.dispute, DisputeStatus::Won),
-            Event::DisputeLost => dispute(&payment.dispute, DisputeStatus::Lost),
-            Event::Warning => stripe.warn(&intent).is_some(),
-            Event::Review => {
-                let opened = stripe.review(&intent);
-                payment.review = opened.clone().or(payment.review.take());
-                opened.is_some()
-            }
-            Event::ReviewClosed => {
-                payment.review.take().is_some_and(|id| stripe.close_review(&id, "approved"))
-            }
-            Event::PartRefunded => stripe.refund(&intent, Some(100)).is_ok(),
-            Event::AllRefunded => stripe.refund(&intent, None).is_ok(),
-            Event::RefundFails => moved(RefundStatus::Failed),
-            Event::NextRefundPends => {
-                stripe.next_refund(RefundStatus::Pending);
-                true
-            }
-            Event::RefundArrives => moved(RefundStatus::Succeeded),
-        };
-        if done {
-            self.coverage.hit(format!("at Stripe: {}", word(&event)));
-        }
-        format!("payment {}{}", place + 1, if done { "" } else { ": nothing to do it to" })
-    }
-
     /// Asks a function of the shop; gives its code, or what it did.
     pub(super) async fn door(&mut self, door: &str, arguments: &str) -> Result<String, Failure> {
         let sql = format!("select {{schema}}.{door}({arguments})::text");
@@ -362,7 +256,7 @@ impl<'a> Play<'a> {
                 _ => return Err(Failure::of("a function failed", format!("{door}: {error}"))),
             },
         };
-        self.coverage.hit(format!("{door}: {code}"));
+        self.coverage.hit(coverage::answer(door, &code));
         Ok(code)
     }
 
@@ -387,12 +281,23 @@ impl<'a> Play<'a> {
         story::since(orders_sandbox::Clock::now_ms(&self.ground.time) - super::time::BEGIN_MS)
     }
 
-    fn order(&self, slot: u8) -> Option<usize> {
-        usize::from(slot).checked_rem(self.orders.len())
+    /// The order that is meant, as things stood at the last look.
+    fn order(&self, slot: Slot) -> Option<usize> {
+        let of = |orders: &[usize]| match slot.number {
+            u8::MAX => orders.last().copied(),
+            number => orders.get(usize::from(number).checked_rem(orders.len())?).copied(),
+        };
+        let all: Vec<usize> = (0..self.orders.len()).collect();
+        let fits = |order: &usize| slot.status.is_some_and(|status| self.status(*order) == status);
+        let fitting: Vec<usize> = all.iter().copied().filter(fits).collect();
+        of(&fitting).or_else(|| of(&all))
     }
 
-    fn payment(&self, slot: u8) -> Option<usize> {
-        usize::from(slot).checked_rem(self.payments.len())
+    pub(super) fn payment(&self, slot: u8) -> Option<usize> {
+        match slot {
+            u8::MAX => self.payments.len().checked_sub(1),
+            slot => usize::from(slot).checked_rem(self.payments.len()),
+        }
     }
 }
 
@@ -406,49 +311,4 @@ fn said(answer: &Value) -> String {
         None if yes("waiting") => "waits".into(),
         None => "ok".into(),
     }
-}
-
-/// An order as it is placed, and its total.
-fn placed(number: usize, content: Content) -> (Value, i64) {
-    let mut order = good_order();
-    order["order_number"] = format!("s{number}").into();
-    let line = |id: &str, quantity: i64, price: i64| json!({"product_id": id, "quantity": quantity, "unit_price_minor": price});
-    let total = match content {
-        Content::One => 1_530,
-        Content::Three => {
-            order["items"] = json!([
-                line("B0EXAMPLE1", 1, 500),
-                line("B0EXAMPLE2", 2, 300),
-                line("B0EXAMPLE3", 1, 99)
-            ]);
-            1_250
-        }
-        Content::Gift => {
-            order["is_gift"] = true.into();
-            order["gift_message"] = "for you".into();
-            1_700
-        }
-    };
-    order["total_minor"] = total.into();
-    (order, total)
-}
-
-fn place_call(order: &Value, id: Option<Uuid>) -> String {
-    let text = Private::new(order.to_string().replace('\'', "''"));
-    let options = id.map_or(json!({}), |id| json!({ "order_id": id }));
-    format!("'{}'::jsonb, '{options}'", text.expose())
-}
-
-fn length_ms(length: Length) -> i64 {
-    let seconds = match length {
-        Length::Seconds => 7,
-        Length::Bound => 61,
-        Length::Lease => 121,
-        Length::Quarter => 901,
-        Length::Hour => 3_700,
-        Length::KeyLife => 82_900,
-        Length::Day => 90_100,
-        Length::Days => 260_000,
-    };
-    seconds * 1_000
 }

@@ -3,7 +3,7 @@
 //!
 //! Promise: bounded. What is still due after days is a failure: somebody's order was forgotten.
 
-use super::operation::{Mishap, Step};
+use super::operation::{Mishap, Slot, Step, Whole};
 use super::play::{Failure, Play};
 use orders_sandbox::stripe::RefundStatus;
 
@@ -81,12 +81,14 @@ impl Play<'_> {
         self.step(Step::Recover, None).await?;
         if self.ground.shop.text("select held_since is not null from {s}.shop").await == "true" {
             self.step(Step::Reconcile, None).await?;
+            // A person lets it go on as soon as he may.
+            self.shop(Whole::Release).await?;
         }
         self.turns(Step::FollowUp).await?;
         self.turns(Step::ReadPayment).await?;
         for order in 0..self.orders.len() {
             if matches!(self.status(order).as_str(), "pending" | "submitting") {
-                self.step(Step::Submit(0), Some(order)).await?;
+                self.step(Step::Submit(Slot::of(0)), Some(order)).await?;
             }
         }
         self.step(Step::LookUp, None).await?;
@@ -125,7 +127,7 @@ impl Play<'_> {
                  select concat_ws(' ', 'message', i.kind, i.tries) from {s}.inbox as i where i.due_at is not null
                  union all
                  select concat_ws(' ', 'payment of', o.order_number, 'stale') from {s}.payments as p
-                   join {s}.orders as o on o.id = p.order_id where p.stale_since is not null
+                   join {s}.orders as o on o.id = p.order_id where p.live and p.stale_since is not null
                  order by 1",
             )
             .await;

@@ -17,8 +17,13 @@ const CANCEL: u64 = 4;
 const RETURN: u64 = 1;
 /// So many of a hundred pay by money that is only reserved until it is taken.
 const RESERVED: u64 = 15;
+/// So many of a hundred whose order the shop has forgotten place it again: the storefront sends what it
+/// has no word of. The others never come back.
+const AGAIN: u64 = 60;
 /// Goods come back when they have arrived; nobody asks for longer than that.
 const RETURN_WITHIN: Duration = Duration::from_mins(2);
+/// The same when the shop has to be compared first, and their order is bought once more on paper.
+const RETURN_WITHIN_AFTER_A_RESTORE: Duration = Duration::from_mins(8);
 
 /// What somebody wants after he has ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +50,11 @@ pub struct Customers {
     pub placed: HashMap<Uuid, String>,
     /// Those whose goods went back, as the shop acknowledged.
     pub returned: HashSet<Uuid>,
-    /// Those that asked to cancel and were not refused.
-    pub cancelled: HashSet<Uuid>,
+    /// Orders that the shop acknowledged and forgot when its database was put back, and whose customers
+    /// never came back, with their PaymentIntents.
+    pub given_up: HashMap<Uuid, String>,
+    /// Orders that it forgot, and that were placed again.
+    pub again: HashSet<Uuid>,
 }
 
 impl Customers {
@@ -58,13 +66,48 @@ impl Customers {
             unacknowledged: Vec::new(),
             placed: HashMap::new(),
             returned: HashSet::new(),
-            cancelled: HashSet::new(),
+            given_up: HashMap::new(),
+            again: HashSet::new(),
         }
     }
 
     /// How many have been drawn, acknowledged or not.
     pub fn count(&self) -> usize {
-        self.placed.len() + self.unacknowledged.len()
+        self.acknowledged() + self.unacknowledged.len()
+    }
+
+    /// How many the shop acknowledged, whatever it has forgotten since.
+    pub fn acknowledged(&self) -> usize {
+        self.placed.len() + self.given_up.len()
+    }
+
+    /// The shop was put back and knows these orders only: some customers place theirs again, as they had
+    /// placed it, and nobody wants anything of an order that is not there. What went back to somebody is his; what did not is asked for once more.
+    pub fn forgotten_but(&mut self, shop: &Shop, known: &HashSet<Uuid>) {
+        let is_back = |order: &Uuid| {
+            let intent = self.placed.get(order).or_else(|| self.given_up.get(order));
+            let intent = intent.and_then(|intent| shop.stripe().intent(intent));
+            intent.is_some_and(|intent| intent.amount_refunded > 0)
+        };
+        let mut unpaid: Vec<Uuid> = self.returned.extract_if(|order| !is_back(order)).collect();
+        unpaid.sort_unstable();
+        let mut gone: Vec<_> = self.placed.extract_if(|order, _| !known.contains(order)).collect();
+        // So that a seed draws the same.
+        gone.sort_unstable();
+        for (order, intent) in gone {
+            if self.chance.happens(AGAIN) {
+                self.unacknowledged.push((order, content(order, &intent)));
+                self.again.insert(order);
+            } else {
+                self.again.remove(&order);
+                self.given_up.insert(order, intent);
+            }
+        }
+        self.wanted.retain(|one| known.contains(&one.order));
+        let at = Instant::now();
+        let again = unpaid.into_iter().filter(|order| self.placed.contains_key(order));
+        let until = at + RETURN_WITHIN_AFTER_A_RESTORE;
+        self.wanted.extend(again.map(|order| Wanted { order, wish: Wish::Return, at, until }));
     }
 
     /// Places the next orders, at most so many; what was sent before without an answer goes first, and
@@ -112,10 +155,7 @@ impl Customers {
         } else {
             stripe.pay(&name, TOTAL, "usd")
         };
-        let mut order = crate::world::order();
-        order["order_number"] = json!(format!("storm-{name}"));
-        order["payment_intent"] = json!(intent);
-        (id, order)
+        (id, content(id, &intent))
     }
 
     fn wish(&mut self, order: Uuid) {
@@ -144,12 +184,8 @@ impl Customers {
         for (order, wish, until) in due {
             let again = match (wish, said(shop, order, wish).await) {
                 (_, Err(_)) => true,
-                (Wish::Cancel, Ok(code)) => {
-                    if code.is_none() {
-                        self.cancelled.insert(order);
-                    }
-                    false
-                }
+                // While the database may have forgotten a purchase nothing is cancelled.
+                (Wish::Cancel, Ok(code)) => code.as_deref() == Some("shop_held") && now < until,
                 (Wish::Return, Ok(None)) => {
                     self.returned.insert(order);
                     false
@@ -166,10 +202,26 @@ impl Customers {
         }
     }
 
+    /// Nothing moves any more: whoever still waits says his wish once more, and takes the answer.
+    pub fn lose_patience(&mut self) {
+        let now = Instant::now();
+        for one in &mut self.wanted {
+            (one.at, one.until) = (one.at.min(now), one.until.min(now));
+        }
+    }
+
     /// Nobody wants anything more, but for those who were not answered.
     pub fn has_wishes(&self) -> bool {
         !self.wanted.is_empty()
     }
+}
+
+/// What the storefront sends of an order: the same each time.
+fn content(id: Uuid, intent: &str) -> Value {
+    let mut order = crate::world::order();
+    order["order_number"] = json!(format!("storm-{id}"));
+    order["payment_intent"] = json!(intent);
+    order
 }
 
 /// Says a wish; gives the code of the refusal, if it was refused.

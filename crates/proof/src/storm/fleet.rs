@@ -4,9 +4,9 @@
 use super::chance::Chance;
 use super::ground::Ground;
 use crate::wire::{database, partner};
-use crate::world::Shop;
 use crate::world::child::program;
 use crate::world::pooler::{self, Pooler};
+use crate::world::{Shop, bound};
 use anyhow::Context as _;
 use orders_core::gate::Point;
 use rustix::process::{Pid, Signal, kill_process};
@@ -192,6 +192,23 @@ impl Fleet {
         true
     }
 
+    /// Kills every engine, also those that stand still.
+    pub fn kill_engines(&mut self) {
+        let engines = self.places.iter_mut().filter(|place| place.role != Role::Server);
+        for running in engines.filter_map(|place| place.running.as_mut()) {
+            running.signal(Signal::KILL);
+            running.killed.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The names of the engines that run.
+    pub fn names(&self) -> Vec<String> {
+        let engines = self.places.iter().filter(|place| place.role != Role::Server);
+        let running = engines.filter_map(|place| place.running.as_ref());
+        let alive = running.filter(|it| !it.stopped && it.killed.is_none());
+        alive.map(|running| running.name.clone()).collect()
+    }
+
     /// Stops one engine as it stands, unless too few would be left; gives its name.
     pub fn stop(&mut self, chance: &mut Chance) -> Option<String> {
         let goes = |place: &Place| {
@@ -334,6 +351,7 @@ impl Place {
         };
         let mut command = shop.command_of(&self.program, &database, &base);
         self.instruct(&mut command, &name, listen);
+        bound::to_this_process(&mut command);
         let log = OpenOptions::new().append(true).create(true).open(&self.log);
         let log = log.with_context(|| format!("the log {}", self.log.display()))?;
         let log_from = log.metadata().context("the log")?.len();

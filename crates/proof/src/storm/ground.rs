@@ -1,7 +1,8 @@
 //! The database under a storm: a cluster of its own, which can be stopped without a word and started
-//! again, and whose disk can be full.
+//! again, copied and put back, and whose disk can be full.
 
 use super::disk::{Disk, Full};
+use crate::world::folder;
 use anyhow::{Context as _, ensure};
 use orders_embedded::{Cluster, Options, SUPERUSER, testing};
 use rustix::process::{Pid, Signal, kill_process};
@@ -105,10 +106,36 @@ impl Ground {
     /// Stops the server as `pg_ctl stop -m immediate` does (SIGQUIT to its first process): every session
     /// ends where it stands, nothing is written any more. Then it is started again and recovers.
     pub async fn restart(&self) -> anyhow::Result<()> {
+        self.halt().await?;
+        self.revive().await?;
+        self.open();
+        Ok(())
+    }
+
+    /// Stops the server so, and lets it rest.
+    pub async fn halt(&self) -> anyhow::Result<()> {
         self.set_up(None);
         self.send_quit()?;
         self.until_ended().await?;
-        self.revive().await
+        self.let_go().await
+    }
+
+    /// Copies everything that a resting server has written.
+    pub async fn copy(&self) -> anyhow::Result<()> {
+        replaced(self.backup(), self.pgdata()).await.context("the copy")
+    }
+
+    /// Puts everything back under a resting server to what was copied last.
+    pub async fn put_back(&self) -> anyhow::Result<()> {
+        replaced(self.pgdata(), self.backup()).await.context("putting back")
+    }
+
+    fn pgdata(&self) -> PathBuf {
+        self.options.data_dir.join("pgdata")
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.options.data_dir.join("backup")
     }
 
     fn send_quit(&self) -> anyhow::Result<()> {
@@ -132,15 +159,23 @@ impl Ground {
         Ok(())
     }
 
-    /// Starts a server that has ended, and waits until it lets people in.
-    async fn revive(&self) -> anyhow::Result<()> {
+    /// Its folder is free when an ended server is gone; letting it go waits.
+    async fn let_go(&self) -> anyhow::Result<()> {
         let ended = self.cluster.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Its folder is free when it is gone; letting it go waits, so not here.
-        tokio::task::spawn_blocking(move || drop(ended)).await.context("letting go")?;
+        tokio::task::spawn_blocking(move || drop(ended)).await.context("letting go")
+    }
+
+    /// Starts a server that has ended, and waits until it lets its superuser in.
+    pub async fn revive(&self) -> anyhow::Result<()> {
+        self.let_go().await?;
         let cluster = started(self.options.clone()).await?;
         *self.cluster.lock().unwrap_or_else(PoisonError::into_inner) = Some(cluster);
-        self.set_up(Some(Instant::now()));
         Ok(())
+    }
+
+    /// From now on it lets everybody in.
+    pub fn open(&self) {
+        self.set_up(Some(Instant::now()));
     }
 
     /// Its disk is full for a while, and then there is room again; gives whether the server noticed.
@@ -169,7 +204,9 @@ impl Ground {
         let begun = Instant::now();
         loop {
             if !self.is_running() {
-                return self.revive().await;
+                self.revive().await?;
+                self.open();
+                return Ok(());
             }
             if self.enter("postgres", SUPERUSER).await.is_some() {
                 self.set_up(Some(Instant::now()));
@@ -203,6 +240,10 @@ impl Ground {
         };
         tokio::time::timeout(Duration::from_secs(5), entering).await.ok().flatten()
     }
+}
+
+async fn replaced(to: PathBuf, from: PathBuf) -> anyhow::Result<()> {
+    tokio::task::spawn_blocking(move || folder::replace(&to, &from)).await?
 }
 
 async fn started(options: Options) -> anyhow::Result<Cluster> {

@@ -6,7 +6,7 @@
 use super::chance::Chance;
 use std::path::PathBuf;
 
-/// A kind of weather. What a restore of an old backup does to a shop would be one more.
+/// A kind of weather.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Weather {
     /// A process dies by SIGKILL, and a new one is started at once.
@@ -23,12 +23,26 @@ pub enum Weather {
     Jump,
     /// Somebody else holds every free connection, and those that stand are ended.
     Pool,
+    /// The database is stopped without a word and copied, and started again.
+    BackUp,
+    /// The database is stopped without a word and put back to its last copy, an hour later, under the
+    /// engines that run; a person lets the shop go on when it was compared with its partners. // G22
+    Restore,
 }
 
 impl Weather {
-    /// Every kind, in the order of the report's columns.
-    pub const ALL: [Self; 7] =
-        [Self::Kill, Self::Stop, Self::Restart, Self::Cut, Self::Disk, Self::Jump, Self::Pool];
+    /// Every kind that can be asked for, in the order of the report's columns. Before each restore there
+    /// is a backup.
+    pub const ALL: [Self; 8] = [
+        Self::Kill,
+        Self::Stop,
+        Self::Restart,
+        Self::Cut,
+        Self::Disk,
+        Self::Jump,
+        Self::Pool,
+        Self::Restore,
+    ];
 
     /// The word of the command line.
     pub fn name(self) -> &'static str {
@@ -40,6 +54,8 @@ impl Weather {
             Self::Disk => "disk",
             Self::Jump => "clock",
             Self::Pool => "pool",
+            Self::BackUp => "backup",
+            Self::Restore => "restore",
         }
     }
 }
@@ -71,16 +87,28 @@ impl Options {
         self.weather.iter().filter(|(one, _)| *one == kind).map(|(_, count)| count).sum()
     }
 
-    /// The sequence: every kind as often as it is wanted, well mixed.
+    /// The sequence: every kind as often as it is wanted, well mixed; restores at equal distances, each
+    /// with its backup long before it.
     pub fn sequence(&self) -> Vec<Weather> {
         let mut all: Vec<Weather> = Weather::ALL
             .into_iter()
+            .filter(|kind| *kind != Weather::Restore)
             .flat_map(|kind| (0..self.count(kind)).map(move |_| kind))
             .collect();
         let mut chance = Chance::of(self.seed, "sequence");
         for at in (1..all.len()).rev() {
             let other = usize::try_from(chance.between(0, at as u64)).unwrap_or(at);
             all.swap(at, other);
+        }
+        let restores = u64::from(self.count(Weather::Restore));
+        let others = all.len() as u64;
+        // From the last to the first, so that the places before it stay what they are.
+        for number in (0..restores).rev() {
+            let quarter = |of_four: u64| others * (4 * number + of_four) / (4 * restores);
+            for (kind, from) in [(Weather::Restore, 3), (Weather::BackUp, 0)] {
+                let place = chance.between(quarter(from), quarter(from + 1));
+                all.insert(usize::try_from(place).unwrap_or(0), kind);
+            }
         }
         all
     }
@@ -111,5 +139,26 @@ mod tests {
         assert_eq!(all, options(3).sequence());
         assert_ne!(all, options(4).sequence());
         assert!(all[..25].contains(&Weather::Jump) && all[25..].contains(&Weather::Jump));
+    }
+
+    #[test]
+    fn before_each_restore_there_is_a_backup_and_half_of_its_part_lies_between() {
+        for seed in 1..=50 {
+            let mut options = options(seed);
+            options.weather.push((Weather::Restore, 3));
+            let all = options.sequence();
+            let places = |kind| {
+                let at = all.iter().enumerate().filter(move |(_, one)| **one == kind);
+                at.map(|(at, _)| at).collect::<Vec<_>>()
+            };
+            let (backups, restores) = (places(Weather::BackUp), places(Weather::Restore));
+            assert_eq!((all.len(), backups.len(), restores.len()), (56, 3, 3));
+            for (number, (backup, restore)) in backups.iter().zip(&restores).enumerate() {
+                assert!(restore - backup >= 8, "{backups:?} {restores:?}");
+                assert!(number == 0 || restores[number - 1] < *backup, "{backups:?} {restores:?}");
+            }
+        }
+        let alone = Options { weather: vec![(Weather::Restore, 1)], ..options(1) };
+        assert_eq!(alone.sequence(), [Weather::BackUp, Weather::Restore]);
     }
 }

@@ -4,6 +4,7 @@ use super::Weather;
 use super::judge::{REASONS, Verdict};
 use super::takeover::Takeovers;
 use super::weather::Happened;
+use crate::counts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -52,6 +53,22 @@ pub struct Row {
     pub jumps: u32,
     /// Times without a free connection.
     pub pools: u32,
+    /// Times that the database was put back to an old copy of it.
+    #[serde(default)]
+    pub restores: u32,
+    /// Orders that the shop had acknowledged and forgot by that.
+    #[serde(default)]
+    pub forgotten: usize,
+    /// Of these, orders that were placed again.
+    #[serde(default)]
+    pub again: usize,
+    /// Of the others, those whose money or purchase the comparison of the books shows to a person; of the
+    /// rest nothing is anywhere.
+    #[serde(default)]
+    pub told: usize,
+    /// How often a person let the shop go on.
+    #[serde(default)]
+    pub released: u32,
     /// Starts in vain, because the database was away.
     pub in_vain: u32,
     /// Orders of which it was once not known whether they were bought.
@@ -102,6 +119,8 @@ impl Row {
             disks: count(Weather::Disk),
             jumps: count(Weather::Jump),
             pools: count(Weather::Pool),
+            restores: count(Weather::Restore),
+            told: verdict.told,
             in_vain: happened.in_vain,
             unknown: verdict.unknown,
             resolved: verdict.resolved,
@@ -123,6 +142,12 @@ impl Row {
         (self.p100_ms + LEASE_OF_THE_PROGRAM_MS).saturating_sub(self.lease_ms)
     }
 
+    /// Orders that were forgotten for good, and of which nothing is anywhere: their money had gone back or
+    /// never left.
+    fn nothing_left(&self) -> usize {
+        self.forgotten.saturating_sub(self.again + self.told)
+    }
+
     /// Whether nobody waited longer than is promised.
     pub fn is_in_time(&self) -> bool {
         self.taken_over == 0 || self.p100_of_the_program_ms() <= TAKEN_OVER_WITHIN_MS
@@ -136,16 +161,12 @@ pub struct Storms(Vec<Row>);
 impl Storms {
     /// Reads them; none where there is no file yet.
     pub fn read(file: &Path) -> std::io::Result<Self> {
-        match std::fs::read_to_string(file) {
-            Ok(text) => Ok(Self(serde_json::from_str(&text)?)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(error),
-        }
+        counts::read(file).map(Self)
     }
 
     /// Writes them.
     pub fn write(&self, file: &Path) -> std::io::Result<()> {
-        std::fs::write(file, serde_json::to_string_pretty(&self.0)? + "\n")
+        counts::write(file, &self.0)
     }
 
     /// Adds one.
@@ -158,6 +179,25 @@ impl Storms {
         self.0.iter().map(|row| row.seed).max().unwrap_or(0) + 1
     }
 
+    /// How fast they were, all together.
+    pub fn rates(&self) -> String {
+        let sum = |of: fn(&Row) -> u64| self.0.iter().map(of).sum::<u64>();
+        let seconds = sum(|row| row.seconds).max(1);
+        let (orders, kills) = (sum(|row| row.orders as u64), sum(|row| u64::from(row.kills)));
+        let restarts = sum(|row| u64::from(row.restarts));
+        let tenths = |count: u64, of_seconds: u64| {
+            let tenths = count * of_seconds * 10 / seconds;
+            format!("{}.{}", tenths / 10, tenths % 10)
+        };
+        format!(
+            "{} storms, {orders} orders, {kills} kills, {restarts} restarts in {seconds} s: {} orders a second, {} kills and {} restarts a minute",
+            self.0.len(),
+            tenths(orders, 1),
+            tenths(kills, 60),
+            tenths(restarts, 60)
+        )
+    }
+
     /// The page.
     pub fn page(&self) -> String {
         let sum = |of: fn(&Row) -> u64| self.0.iter().map(of).sum::<u64>();
@@ -165,13 +205,15 @@ impl Storms {
         let mut page = format!(
             "# Storms\n\n\
              Real processes, killed and stopped; a real PostgreSQL, stopped without a word, out of disk, out of connections, with \
-             a wrong clock; connections that break; partners that lie. Written by `just chaos`, which adds a row for each storm; the \
+             a wrong clock, put back to an old copy; connections that break; partners that lie. Written by `just chaos`, which adds a row for each storm; the \
              test command runs a small one.\n\n\
              **{} storms with {} orders, {} kills and {} immediate restarts of the database: {} orders bought twice, {} lost, {} with \
              money where it must not be, {} violations of any kind.** The judge is outside: the partners' ledgers, and what the \
              customers were told.\n\n\
              Of {} kills that hit an engine with orders in hand, every order was taken over; the longest wait would have been {} s with \
-             the program's own lease of {} s (promised: {} s).\n\n",
+             the program's own lease of {} s (promised: {} s).\n\n\
+             {} restores forgot {} orders that their customers had been told of: {} were placed again and are judged like all others; \
+             of {} more the comparison of the books shows the money or the purchase to a person, and of {} nothing is left anywhere.\n\n",
             self.0.len(),
             sum(|row| row.orders as u64),
             sum(|row| u64::from(row.kills)),
@@ -184,6 +226,11 @@ impl Storms {
             seconds(most),
             LEASE_OF_THE_PROGRAM_MS / 1000,
             TAKEN_OVER_WITHIN_MS / 1000,
+            sum(|row| u64::from(row.restores)),
+            sum(|row| row.forgotten as u64),
+            sum(|row| row.again as u64),
+            sum(|row| row.told as u64),
+            sum(|row| row.nothing_left() as u64),
         );
         page.push_str(HEAD);
         for row in &self.0 {
@@ -228,7 +275,7 @@ fn line(row: &Row) -> String {
         (false, false) => "",
     };
     format!(
-        "| {} | {}{ways} | {} | {} / {} / {} / {people} | {} ({}) | {} | {} | {} | {} | {} | {} | {} / {} | {} | {} | {} / {} / {} of {} | {} |\n",
+        "| {} | {}{ways} | {} | {} / {} / {} / {people} | {} ({}) | {} | {} | {} | {} | {} | {} | {} ({} / {} / {}) | {} / {} | {} | {} | {} / {} / {} of {} | {} |\n",
         row.seed,
         row.engines,
         row.orders,
@@ -243,6 +290,10 @@ fn line(row: &Row) -> String {
         row.disks,
         row.jumps,
         row.pools,
+        row.restores,
+        row.again,
+        row.told,
+        row.nothing_left(),
         row.unknown,
         row.resolved,
         row.duplicates,
@@ -256,8 +307,8 @@ fn line(row: &Row) -> String {
 }
 
 const HEAD: &str = "\
-| seed | engines | orders | bought / unbought / sent back / with a person | kills (with orders in hand) | stops | restarts | cuts | full disks | wrong clocks | no connections | unknown / resolved | duplicates | lost | taken over after, s: p50 / p99 / p100 of | seconds |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| seed | engines | orders | bought / unbought / sent back / with a person | kills (with orders in hand) | stops | restarts | cuts | full disks | wrong clocks | no connections | restores (placed again / shown / nothing left) | unknown / resolved | duplicates | lost | taken over after, s: p50 / p99 / p100 of | seconds |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 const WORDS: &str = "
@@ -271,8 +322,15 @@ const WORDS: &str = "
 - *full disks*: ENOSPC from the calls that write the server's files, for tables or for the log; at the log the server panics. Counted when the server said so.
 - *wrong clocks*: the database's clock is wrong by two minutes to an hour, and right again. The provider takes no calls while it jumps ahead: leases end by this clock, and a call that is under way would be repeated.
 - *no connections*: somebody else holds them all, and those that stand are ended. Counted when the server refused.
+- *restores*: the database is stopped without a word, put back to a copy that was made half of the way from one restore to the next before it at least, and is there again an hour later by everybody's clock, so that the copy is older than an hour. Half of them happen when no engine is left that remembers anything, the others under the engines that run. The shop is held until it was compared with its partners and a person lets it go on. What was forgotten and stands in the copy is asked for again under its own key. Of the orders that were placed since the copy some are *placed again* by the storefront, just as they were; of the others the comparison of the books must *show* all money and all purchases to a person, unless *nothing is left*: the money had gone back, or never left.
 - *unknown*: orders of which it was once not known whether they were bought; *resolved*: of which it is known now. The others are with a person.
-- *taken over*: from the kill, or from the database's return when that was away, until another engine has moved the order on, seen from outside. Orders during whose wait the clock was changed are left out.
+- *taken over*: from the kill, or from the database's return when that was away, until another engine has moved the order on, seen from outside. Orders during whose wait the clock was changed or the database put back are left out.
+
+At the end of each storm the shop's own `reconcile` must find nothing but that, and what is with a person anyway.
+
+An older program takes part by `--older PROGRAM`, as one more engine. One that does not know the schema ends at once, before it has done anything: `schema public is at version 8, which this release does not know (it knows 7): use a newer release`. No older program has taken part in a counted storm yet.
+
+The judge is seen to fail: each of its rules on a made-up ledger (`crates/proof/src/storm/judge/tests.rs`), and two broken products that it must find, in `crates/proof/tests/broken`: `ATOMIC_ORDERS_TEST_BREAK=$PWD/crates/proof/tests/broken/buys_twice.sql just chaos --forget --orders 150 --only kill`.
 ";
 
 #[cfg(test)]
@@ -303,6 +361,12 @@ mod tests {
         storms.add(row.clone());
         storms.add(row);
         assert_eq!(storms.next_seed(), 5);
+        let storm = Row { orders: 600, kills: 9, restarts: 3, seconds: 120, ..Row::default() };
+        let rates = Storms(vec![storm]).rates();
+        assert!(
+            rates.ends_with("in 120 s: 5.0 orders a second, 4.5 kills and 1.5 restarts a minute"),
+            "{rates}"
+        );
         let page = storms.page();
         assert!(
             page.contains("**2 storms with 600 orders, 14 kills and 4 immediate restarts"),

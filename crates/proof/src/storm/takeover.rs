@@ -26,7 +26,8 @@ pub struct Takeovers {
     left: Vec<Left>,
     /// How long each order waited that was taken over while the clock was let alone.
     pub waits: Vec<Duration>,
-    /// Orders during whose wait the database's clock was changed: leases end by that clock.
+    /// Orders during whose wait the database's clock was changed, because leases end by that clock, or the
+    /// database was put back.
     pub unmeasured: u32,
     /// Deaths.
     pub kills: u32,
@@ -39,6 +40,13 @@ impl Takeovers {
     pub fn died(&mut self, deaths: Vec<Death>) {
         self.kills += u32::try_from(deaths.len()).unwrap_or(u32::MAX);
         self.deaths.extend(deaths);
+    }
+
+    /// The database was put back: what the dead had in hand then is another story.
+    pub fn forget(&mut self) {
+        self.unmeasured += u32::try_from(self.left.len()).unwrap_or(u32::MAX);
+        self.left.clear();
+        self.deaths.clear();
     }
 
     /// Looks what the dead have left and what has been taken over since; what cannot be asked now is

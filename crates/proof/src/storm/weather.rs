@@ -113,6 +113,7 @@ impl Storm {
                 self.ground.fill(what, length).await?
             }
             Weather::Jump => {
+                let _turn = self.clock_turn.lock().await;
                 let by_s = i64::try_from(chance.between(2 * 60, 60 * 60))?;
                 if chance.happens(50) {
                     self.clock.goes_ahead(&self.shop, by_s, length).await?
@@ -121,6 +122,11 @@ impl Storm {
                 }
             }
             Weather::Pool => self.starve(length).await,
+            Weather::BackUp => {
+                self.back_up().await?;
+                true
+            }
+            Weather::Restore => self.restore(chance).await?,
         };
         if done {
             self.note(|happened| *happened.weather.entry(kind).or_default() += 1);

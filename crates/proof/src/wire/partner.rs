@@ -96,7 +96,7 @@ impl Shared {
 
 async fn connection(mut client: TcpStream, address: &str, shared: &Shared) -> std::io::Result<()> {
     client.set_nodelay(true)?;
-    while let Some(request) = message(&mut client).await? {
+    while let Some((request, _)) = message(&mut client).await? {
         shared.line.flows().await;
         let mut act = shared.act(&request);
         if let Some(Act::HoldRequest(stop)) = &act {
@@ -104,9 +104,9 @@ async fn connection(mut client: TcpStream, address: &str, shared: &Shared) -> st
             // What the test decides while it stands here happens to this call.
             act = shared.act(&request);
         }
-        let answer = match &act {
+        let (answer, ended) = match &act {
             Some(Act::Refuse) => return Ok(()),
-            Some(Act::Answer(answer)) => answer.as_bytes().to_vec(),
+            Some(Act::Answer(answer)) => (answer.as_bytes().to_vec(), false),
             Some(Act::LoseRequest) => return never(client).await,
             Some(Act::CutRequest) => {
                 let mut partner = TcpStream::connect(address).await?;
@@ -131,7 +131,8 @@ async fn connection(mut client: TcpStream, address: &str, shared: &Shared) -> st
             act = shared.act(&request);
         }
         shared.line.flows().await;
-        if !deliver(&mut client, &answer, act).await? {
+        // Where the partner has broken off, the client must see that too, and not wait for the rest.
+        if !deliver(&mut client, &answer, act).await? || ended {
             return Ok(());
         }
     }
@@ -216,7 +217,7 @@ async fn trickled(mut client: TcpStream, address: &str, request: &[u8]) -> std::
         dropped = drops => dropped?,
         _ = client.read(&mut rest) => return Ok(()),
     }
-    let answer = message(&mut partner).await?.unwrap_or_default();
+    let (answer, _) = message(&mut partner).await?.unwrap_or_default();
     client.write_all(&answer).await
 }
 
@@ -226,17 +227,18 @@ async fn never(mut client: TcpStream) -> std::io::Result<()> {
     client.read(&mut rest).await.map(|_| ())
 }
 
-/// One call at the partner, on a connection of its own.
-async fn exchange(partner: &str, request: &[u8]) -> std::io::Result<Vec<u8>> {
+/// One call at the partner, on a connection of its own: what he answered, and whether he ended it with that.
+async fn exchange(partner: &str, request: &[u8]) -> std::io::Result<(Vec<u8>, bool)> {
     let mut partner = TcpStream::connect(partner).await?;
     partner.set_nodelay(true)?;
     partner.write_all(request).await?;
-    Ok(message(&mut partner).await?.unwrap_or_default())
+    Ok(message(&mut partner).await?.unwrap_or((Vec::new(), true)))
 }
 
 /// One whole request or answer: its head, and as much after it as the head says, or all there is when
-/// it says nothing and the connection ends. Nothing when the connection ended before.
-async fn message(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
+/// it says nothing and the connection ends; with it, whether the connection has ended. Nothing when it ended
+/// before.
+async fn message(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<(Vec<u8>, bool)>> {
     let mut bytes = Vec::new();
     let mut wanted = None;
     let mut chunk = vec![0; 1 << 14];
@@ -244,11 +246,11 @@ async fn message(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<
         if let Some(wanted) = wanted
             && bytes.len() >= wanted
         {
-            return Ok(Some(bytes));
+            return Ok(Some((bytes, false)));
         }
         let count = from.read(&mut chunk).await?;
         if count == 0 || bytes.len() > BYTES_MAX {
-            return Ok(Some(bytes).filter(|bytes| !bytes.is_empty()));
+            return Ok(Some((bytes, true)).filter(|(bytes, _)| !bytes.is_empty()));
         }
         bytes.extend_from_slice(&chunk[..count]);
         if wanted.is_none()

@@ -1,12 +1,13 @@
 //! Where a shop's database stands: in the cluster that a whole test program shares, or in one of its own,
 //! which may crash without hitting anybody else.
 
+use super::folder;
 use orders_embedded::testing::{self, shared_cluster};
 use orders_embedded::{Cluster, Options};
 use orders_store::{Store, StoreOptions};
 use rustix::process::{Pid, Signal, kill_process};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -95,6 +96,8 @@ fn placed(form: &str, database: &str, role: &str) -> String {
 #[derive(Debug)]
 pub struct OwnCluster {
     running: Mutex<Option<Cluster>>,
+    /// Nobody sweeps the folder between two lives of the server.
+    _held: File,
     options: Options,
     /// An address with places for the database and the role; the same after each restart.
     form: String,
@@ -109,9 +112,10 @@ impl OwnCluster {
             settings: vec![("shared_buffers".into(), "32MB".into())],
             ..Options::default()
         };
+        let held = testing::hold(&options.data_dir).expect("a folder of its own");
         let cluster = Cluster::start(&options).expect("a cluster of its own");
         let form = cluster.connection_string("{database}", "{role}");
-        Self { running: Mutex::new(Some(cluster)), options, form }
+        Self { running: Mutex::new(Some(cluster)), _held: held, options, form }
     }
 
     fn restart_immediately(&self) {
@@ -126,15 +130,14 @@ impl OwnCluster {
     fn back_up(&self) {
         self.between_two_lives(|own, cluster| {
             cluster.stop().expect("a stopped server");
-            copy(&own.pgdata(), &own.backup());
+            folder::replace(&own.backup(), &own.pgdata()).expect("a backup");
         });
     }
 
     fn put_back(&self) {
         self.between_two_lives(|own, cluster| {
             cluster.stop().expect("a stopped server");
-            std::fs::remove_dir_all(own.pgdata()).expect("the former folder");
-            copy(&own.backup(), &own.pgdata());
+            folder::replace(&own.pgdata(), &own.backup()).expect("the backup");
         });
     }
 
@@ -152,12 +155,6 @@ impl OwnCluster {
     fn backup(&self) -> PathBuf {
         self.options.data_dir.join("backup")
     }
-}
-
-/// Copies a folder with its owners.
-fn copy(from: &Path, to: &Path) {
-    let done = Command::new("cp").arg("-a").args([from, to]).status().expect("cp");
-    assert!(done.success(), "cp: {done}");
 }
 
 impl Drop for OwnCluster {

@@ -7,9 +7,11 @@
     reason = "a test that cannot go on must end"
 )]
 
+pub mod bound;
 pub mod broken;
 pub mod child;
 pub mod counter;
+pub mod folder;
 pub mod ground;
 pub mod hook;
 pub mod money;
@@ -35,7 +37,7 @@ const GOOD_FACTS: &str = "jsonb_build_object('payment_intent', 'pi_' || replace(
     'capturable_minor', 0, 'refunded_minor', 0, 'currency', 'USD', 'livemode', false,
     'in_review', false, 'warned', false)";
 /// No level is waited for any longer.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -294,21 +296,15 @@ impl Shop {
     /// With a lease ends the due time of its order, at which recovery looks.
     async fn end_leases_where(&self, condition: &str) {
         let sql = format!(
-            "set local session_replication_role = replica;
-             with ended as (
+            "with ended as (
                update {{s}}.orders as o set due_at = {{s}}.clock_now() - interval '1 ms'
                  from {{s}}.order_attempts as a
                 where a.order_id = o.id and a.lease_token is not null and o.status = 'submitting' and {condition}
                returning o.id)
              update {{s}}.order_attempts as a set lease_expires_at = {{s}}.clock_now() - interval '1 ms'
                from ended where a.order_id = ended.id and a.lease_token is not null"
-        )
-        .replace("{s}", self.app.schema());
-        let ended = self.admin.transact("test.end_leases", move |tx| {
-            let sql = sql.clone();
-            Box::pin(async move { tx.execute(&sql).await })
-        });
-        ended.await.expect("ended leases");
+        );
+        self.by_force(&sql).await;
     }
 
     /// The status of an order.

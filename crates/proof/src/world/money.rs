@@ -222,15 +222,15 @@ impl Shop {
         .await;
     }
 
-    /// Changes what only time or nobody else would change.
-    async fn by_force(&self, sql: &str) {
+    /// Changes what only time or nobody else would change: no trigger objects.
+    pub(crate) async fn by_force(&self, sql: &str) {
         let sql = format!("set local session_replication_role = replica; {sql}")
             .replace("{s}", self.app.schema());
-        let hurried = self.admin.transact("test.hurry", move |tx| {
+        let done = self.admin.transact("test.by_force", move |tx| {
             let sql = sql.clone();
             Box::pin(async move { tx.execute(&sql).await })
         });
-        hurried.await.expect("something that is due");
+        done.await.expect("a change by force");
     }
 
     /// Demands of Stripe's ledger that no refund was made twice, nothing returned that was not

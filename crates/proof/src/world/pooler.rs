@@ -71,6 +71,7 @@ impl Pooler {
         if rustix::process::geteuid().is_root() {
             command.uid(owner.uid()).gid(owner.gid());
         }
+        super::bound::to_this_process(&mut command);
         let child = command.kill_on_drop(true).spawn().expect("pgbouncer");
         let begun = Instant::now();
         while !path.join(format!(".s.PGSQL.{PORT}")).exists() {

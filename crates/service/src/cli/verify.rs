@@ -1,6 +1,7 @@
 //! `verify`: the integrity of everything that is stored, order by order.
 
 mod heads;
+mod logged;
 
 use super::NOT_GOOD;
 use super::output::{Paint, count_bar, painted, plain, say, say_json, tell};
@@ -22,8 +23,8 @@ const PAGES_AT_ONCE: usize = 2;
 /// Check every order: its chain of hashes, its history against its row, its attempts, money and lines.
 ///
 /// Works beside running engines. Whoever rewrites a whole history, and not only a part, makes a chain that
-/// is right again; the heads that were exported before show it. Keep them where nobody who can write to
-/// this database can write.
+/// is right again; the heads that were exported before show it, and those that the engines tell their logs
+/// every hour. Keep them where nobody who can write to this database can write.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   atomic-orders verify                        a table of what is broken, and the digest
@@ -31,8 +32,9 @@ const PAGES_AT_ONCE: usize = 2;
   atomic-orders verify --export heads.jsonl   writes the end of each history, one line an order
   atomic-orders verify --against heads.jsonl  each of them must still stand in its history
   atomic-orders verify --against yesterday.jsonl --export today.jsonl
+  atomic-orders verify --log engine.log       the same with what an engine's log tells every hour
 
-Rules of --against: order_missing, history_shorter, history_rewritten. While one is broken nothing is
+Rules of --against and --log: order_missing, history_shorter, history_rewritten. While one is broken nothing is
 exported.
 
 Exit code 3: something is broken.")]
@@ -46,6 +48,9 @@ pub struct Verify {
     /// Hold the ends in a file that was exported before against the histories.
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    /// Hold the ends in the log of an engine against the histories, whatever else stands in it.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     /// One JSON document.
     #[arg(long)]
     json: bool,
@@ -73,10 +78,15 @@ impl Verify {
         let health = read::health(&store).await?;
         let known = health["orders"].as_object().into_iter().flatten();
         let bar = count_bar(known.filter_map(|(_, count)| count.as_u64()).sum(), "orders");
-        let held = match &self.against {
+        let mut held = match &self.against {
             Some(file) => heads::hold_against(&store, file).await?,
             None => heads::Held::default(),
         };
+        if let Some(file) = &self.log {
+            let logged = logged::hold_against(&store, file).await?;
+            held.heads += logged.heads;
+            held.broken.extend(logged.broken);
+        }
         let mut found = self.pages(&store, &bar).await?;
         // The only proof that something was rewritten is not replaced by what was written.
         let export = self.export.as_deref().filter(|_| held.broken.is_empty());

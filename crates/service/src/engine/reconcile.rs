@@ -207,10 +207,15 @@ impl Engine {
         }
     }
 
-    /// Compares the books if nobody did so within an hour, or if the shop waits for it. A side that could not be compared to its end is
-    /// shown to a person until one is: what is not compared agrees with nobody.
+    /// Compares the books if nobody did so within an hour, or if the shop waits for it. A side that could
+    /// not be compared to its end is shown to a person until one is: what is not compared agrees with
+    /// nobody.
     pub async fn reconcile_if_due(&self) -> Result<Option<Report>, Error> {
         let Some(run_at) = books::begin(&self.store, Some(EVERY)).await? else { return Ok(None) };
+        // Whatever the partners say: this is for the hour's log.
+        if let Err(error) = self.tell_heads_if_due(run_at).await {
+            self.fault("heads", &error);
+        }
         let forgotten_from = shop::forgotten_from(&self.store).await?;
         let since = forgotten_from.map_or(run_at - REACH, |from| from - BEFORE_THE_LAST_BEAT);
         let partners = Partners { stripe: self.stripe.as_deref(), provider: Some(&*self.provider) };

@@ -129,6 +129,7 @@ impl Engine {
             account: Some(self.account),
             worker: self.options.worker.clone(),
             beats_seen: self.trust.beats_seen(),
+            clock_at_most: self.trust.clock_at_most(self.clock.now()),
             token: self.chance.token(),
             lease: self.options.times.lease,
             call: self.options.times.call,

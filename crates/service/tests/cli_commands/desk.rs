@@ -135,6 +135,12 @@ impl Desk {
         self.admin.query("test", sql, &[]).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
     }
 
+    /// One value as text, as the superuser.
+    pub async fn text(&self, sql: &str) -> String {
+        let rows = self.admin.query("test", &format!("select ({sql})::text"), &[]).await.unwrap();
+        rows[0].get::<_, Option<String>>(0).unwrap_or_default()
+    }
+
     /// Statements as the superuser with every trigger off: what no wall can stop.
     pub async fn by_force(&self, sql: &'static str) {
         let run = self.admin.transact("test", move |tx| {

@@ -13,5 +13,6 @@ mod orders;
 mod reconcile;
 mod sandbox;
 mod serve;
+mod shop;
 mod up;
 mod verify;

@@ -80,6 +80,7 @@ async fn seed_ours(database: &Database, orders: usize) -> anyhow::Result<()> {
         account: None,
         worker: "bench".into(),
         beats_seen: 0,
+        clock_at_most: None,
         token: Uuid::from_u128(1),
         lease: Duration::from_secs(90),
         call: Duration::from_secs(30),

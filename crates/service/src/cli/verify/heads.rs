@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// Orders of one statement.
-const PAGE: i64 = 5000;
+pub(super) const PAGE: i64 = 5000;
 /// Longer than any line of ours.
 const LINE_BYTES_MAX: u64 = 500;
 
@@ -203,7 +203,7 @@ impl Kept {
 }
 
 /// The 32 bytes of a digest in lower-case hex digits.
-fn unhex(digits: &str) -> Option<Vec<u8>> {
+pub(super) fn unhex(digits: &str) -> Option<Vec<u8>> {
     let good = digits.len() == 64
         && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
     let bytes = good.then(|| {
