@@ -7,6 +7,7 @@ use super::fault::{Met, drawn, meet};
 use super::lane::Lane;
 use super::mail::Mail;
 use super::place::Place;
+use super::table::must;
 use super::victim::Victim;
 use super::{Fault, Spot, letter};
 use crate::wire::database;
@@ -15,7 +16,7 @@ use crate::world::worker::Setup;
 use orders_core::gate::Point;
 use std::time::Duration;
 
-/// A call that outlasts a restart of the database.
+/// A call that outlasts a restart of the database, and a test that is slow to decide.
 const LONG_CALL: Duration = Duration::from_secs(6);
 /// What the calls of these worlds have by default.
 pub(super) const CALL: Duration = Duration::from_millis(1500);
@@ -27,7 +28,9 @@ pub(super) async fn run(lane: &Lane, spot: Spot, fault: Fault, seed: u64) {
     let mail = if fault.0 == 16 { Some(Mail::expect(shop).await) } else { None };
     let mut course = Course::begin(shop, spot, fault);
     course.wanted = placed(shop, spot).await;
-    let call = if fault.0 == 6 { LONG_CALL } else { CALL };
+    // Where a call has to end well, or in nothing, it must not end by its limit meanwhile.
+    let goes_on = must(spot, fault).is_some_and(|letters| letters.contains('K'));
+    let call = if goes_on || matches!(fault.0, 1 | 6) { LONG_CALL } else { CALL };
     let moment = match fault.0 {
         5 => database::Moment::Committed,
         // Before its commit, or behind it.

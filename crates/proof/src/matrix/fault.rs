@@ -79,7 +79,8 @@ impl Sign {
     pub(super) async fn happened(&self, shop: &Shop, victim: &Victim, cell: &str) {
         let begun = Instant::now();
         while self.count(shop, victim) <= self.before() {
-            assert!(begun.elapsed() < PATIENCE, "it never happened at {cell}");
+            let waits = begun.elapsed() < PATIENCE;
+            assert!(waits, "it never happened at {cell}\n{}", shop.story_of_money().await);
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

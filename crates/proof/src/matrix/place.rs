@@ -136,6 +136,11 @@ pub fn hold(
 ) {
     let stop = || Arc::clone(stop);
     match place {
+        // Written in part: nobody can have read the whole before the writer goes on.
+        Place::Gate(Point::RequestStarted) => {
+            let act = partner::Act::HoldWith(stop());
+            partners.add(partner::Rule { has: "POST /v1/orders", act, times: 2 });
+        }
         Place::Gate(_) | Place::Clock => {}
         Place::Statement(has) => {
             let act = match moment {

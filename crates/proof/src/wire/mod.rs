@@ -58,7 +58,13 @@ impl Stop {
         let _ = tokio::time::timeout(PATIENCE, free.wait_for(|free| *free >= number)).await;
     }
 
-    /// The same, keeping the thread.
+    /// Waits here until somebody is let go, without being one of those who stand; bounded as well.
+    pub async fn opened(&self) {
+        let mut free = self.free.subscribe();
+        let _ = tokio::time::timeout(PATIENCE, free.wait_for(|free| *free > 0)).await;
+    }
+
+    /// The same as `stand`, keeping the thread.
     pub fn stand_blocking(&self) {
         let number = self.arrive();
         let free = self.gate.0.lock().expect("no holder panics");

@@ -15,6 +15,8 @@ const BYTES_MAX: usize = 8 << 20;
 pub enum Act {
     /// It stands still before the partner has it.
     HoldRequest(Arc<Stop>),
+    /// It waits while somebody else stands still: the rest of it is not written yet.
+    HoldWith(Arc<Stop>),
     /// The partner has done it, and its answer stands still.
     HoldAnswer(Arc<Stop>),
     /// The connection breaks before a byte was read.
@@ -99,8 +101,11 @@ async fn connection(mut client: TcpStream, address: &str, shared: &Shared) -> st
     while let Some((request, _)) = message(&mut client).await? {
         shared.line.flows().await;
         let mut act = shared.act(&request);
-        if let Some(Act::HoldRequest(stop)) = &act {
-            stop.stand().await;
+        if let Some(Act::HoldRequest(stop) | Act::HoldWith(stop)) = &act {
+            match act {
+                Some(Act::HoldRequest(_)) => stop.stand().await,
+                _ => stop.opened().await,
+            }
             // What the test decides while it stands here happens to this call.
             act = shared.act(&request);
         }
