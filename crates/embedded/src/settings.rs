@@ -5,13 +5,15 @@ use std::path::Path;
 use crate::socket;
 
 /// Sizes and habits that suit one shop on one machine. The caller's settings may change them.
-const SUGGESTED: [(&str, &str); 9] = [
+const SUGGESTED: [(&str, &str); 10] = [
     ("shared_buffers", "128MB"),
     ("max_connections", "100"),
     // Room for a burst between checkpoints; a longer distance only lengthens recovery by seconds.
     ("max_wal_size", "2GB"),
     ("checkpoint_timeout", "15min"),
     ("checkpoint_completion_target", "0.9"),
+    // What a shop asks is short, and compiling it costs a new session a tenth of a second.
+    ("jit", "off"),
     // As much as an online backup (pg_basebackup) needs.
     ("wal_level", "replica"),
     ("max_wal_senders", "3"),

@@ -258,6 +258,8 @@ impl Store {
 /// The last limit, of the whole transaction, covers a client that is frozen while it writes a
 /// statement, which for the server is no silence; PostgreSQL has it from 17 on. Before that such a
 /// transaction ends with the frozen process only.
+///
+/// Nothing is compiled: the statements are short, and a session's first compilation takes longer than they.
 fn begin(statement_timeout: Duration, silence_max: Duration) -> String {
     let ms = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
     let (silence, statement) = (ms(silence_max), ms(statement_timeout / 2));
@@ -265,6 +267,7 @@ fn begin(statement_timeout: Duration, silence_max: Duration) -> String {
     format!(
         "begin; select pg_catalog.set_config('idle_in_transaction_session_timeout', '{silence}', true),
                 pg_catalog.set_config('statement_timeout', '{statement}', true),
+                pg_catalog.set_config('jit', 'off', true),
                 case when pg_catalog.current_setting('server_version_num')::int >= 170000
                      then pg_catalog.set_config('transaction_timeout', '{whole}', true) end"
     )
