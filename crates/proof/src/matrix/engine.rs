@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// A call that outlasts a restart of the database, and a test that is slow to decide.
 const LONG_CALL: Duration = Duration::from_secs(6);
+/// So many claims are overtaken by no messages.
+const CLAIMS_MAX: u32 = 10;
 /// What the calls of these worlds have by default.
 pub(super) const CALL: Duration = Duration::from_millis(1500);
 
@@ -47,6 +49,9 @@ pub(super) async fn run(lane: &Lane, spot: Spot, fault: Fault, seed: u64) {
         None => None,
     };
     course.at_fault = history(shop, &course.wanted).await;
+    if spot.0 == 7 && course.took_effect {
+        stands_at_a_claim(shop, &victim, &mut course, place, moment).await;
+    }
     let Met { other, sign } = meet(lane, &mut victim, spot, fault, seed).await;
     // Nobody else comes before it has happened: it might find nothing to meet any more.
     sign.happened(shop, &victim, &format!("{spot}{fault}")).await;
@@ -80,6 +85,25 @@ pub(super) async fn run(lane: &Lane, spot: Spot, fault: Fault, seed: u64) {
     };
     if let Err(why) = found {
         panic!("{spot}{fault}: {why}\n{}", Told::story(&course.at_end));
+    }
+}
+
+/// A message of Stripe that comes between the two halves of a claim has it take nothing (C4), and an engine
+/// that starts reads the list of messages: whoever stands at such a claim goes on to the next.
+async fn stands_at_a_claim(
+    shop: &Shop,
+    victim: &Victim,
+    course: &mut Course,
+    place: Place,
+    moment: database::Moment,
+) {
+    let mut come = 1;
+    while !course.at_fault.iter().any(|told| told.kind == "purchase_opened") {
+        assert!(come < CLAIMS_MAX, "no claim takes anything\n{}", shop.story_of_money().await);
+        come += 1;
+        victim.stand_once_more(place, moment);
+        assert!(victim.stand.reached_by(come, PATIENCE).await, "nobody claims again");
+        course.at_fault = history(shop, &course.wanted).await;
     }
 }
 

@@ -70,6 +70,12 @@ impl Victim {
         format!("engine/{}", self.wired.engine.options.worker)
     }
 
+    /// Lets it go from where it stands, to the same place once more.
+    pub fn stand_once_more(&self, place: Place, moment: database::Moment) {
+        hold(place, moment, &self.stand, &self.wired.database, &self.wired.partners);
+        self.stand.let_these_go();
+    }
+
     /// Dies, as by SIGKILL: nothing that it had not done happens any more.
     pub fn kill(&mut self) {
         self.trap.decide(Fate::Dies);
