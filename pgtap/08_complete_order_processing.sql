@@ -94,17 +94,12 @@ select matches(pg_temp.said(call, :'fresh'), '^22023 ', call)
 select is(pg_temp.reported(:'fresh', pg_temp.request(:'held')), 'done submitted_to_zinc', 'an id that nobody has');
 
 -- Whatever an order came to, an id that it has is not overwritten, and one without an open attempt has nothing to report.
-create function pg_temp.forced(id uuid, what text) returns void
-language plpgsql as $$
-begin
-  perform pg_temp.owner_does('alter table orders disable trigger user; alter table order_attempts disable trigger user; ' || what || '; alter table orders enable trigger user; alter table order_attempts enable trigger user', id);
-end $$;
 select pg_temp.in_status('submitting') as has, pg_temp.in_status('submitting') as none, pg_temp.in_status('submitting') as uncounted \gset
-select pg_temp.forced(:'has', 'update orders set zinc_request_id = ''old-'' || {id} where id = {id}') as ignored \gset
+select pg_temp.forced('orders', :'has', 'zinc_request_id = ''old-'' || {id}') as ignored \gset
 select is(pg_temp.reported(:'has', 'new-' || :'has'), 'refused request_id_conflict', 'an order that has an id');
-select pg_temp.forced(:'none', 'update order_attempts set settled_at = now(), settled_by = ''key_used_up'', outcome = ''refused'', lease_token = null, lease_expires_at = null where order_id = {id}') as ignored \gset
+select pg_temp.forced('order_attempts', :'none', 'settled_at = now(), settled_by = ''key_used_up'', outcome = ''refused'', lease_token = null, lease_expires_at = null') as ignored \gset
 select is(pg_temp.reported(:'none', 'new-' || :'none'), 'refused nothing_was_sent', 'one whose attempt is settled');
-select pg_temp.forced(:'uncounted', 'update order_attempts set calls = 0, first_sent_at = null, key_dead_at = null, call_deadline_at = null, lease_token = null, lease_expires_at = null where order_id = {id}') as ignored \gset
+select pg_temp.forced('order_attempts', :'uncounted', 'calls = 0, first_sent_at = null, key_dead_at = null, call_deadline_at = null, lease_token = null, lease_expires_at = null') as ignored \gset
 select is(pg_temp.reported(:'uncounted', 'new-' || :'uncounted'), 'refused nothing_was_sent', 'one of which nothing was sent');
 
 -- Misuse raises.

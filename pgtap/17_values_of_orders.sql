@@ -9,8 +9,7 @@ select pg_temp.in_status('submitting') as id, pg_temp.in_status('completed') as 
 create function pg_temp.edited(part text, change text, id uuid) returns text
 language plpgsql as $$
 begin
-  return pg_temp.tried('owner', format('alter table %1$I disable trigger user; update %1$I set %2$s where %3$I = {id}', part, change,
-    case part when 'orders' then 'id' else 'order_id' end), id);
+  return pg_temp.tried('owner', pg_temp.by_force(part, change), id);
 end $$;
 
 select is(pg_temp.edited(part, change, :'id'), '23514 ' || rule, part || ': ' || left(change, 100))

@@ -25,11 +25,6 @@ begin
     ''sent '' || extract(epoch from first_sent_at - now())::float8, ''dead '' || extract(epoch from key_dead_at - now())::float8, ''deadline '' || extract(epoch from call_deadline_at - now())::float8, lease_token = md5({id}::text)::uuid, ''lease '' || extract(epoch from lease_expires_at - now())::float8, worker)
     from order_attempts where order_id = {id} order by generation desc limit 1', id);
 end $$;
-create function pg_temp.payment(id uuid, changes text) returns void
-language plpgsql as $$
-begin
-  perform pg_temp.owner_does('alter table payments disable trigger user; update payments set ' || changes || ' where order_id = {id}; alter table payments enable trigger user', id);
-end $$;
 -- An attempt whose call ended in an unknown way, and what is changed of it.
 create function pg_temp.unknown(changes text default 'code = code') returns uuid
 language plpgsql as $$
@@ -39,11 +34,11 @@ begin
   perform pg_temp.claims(id);
   perform pg_temp.setback(id, 'answer_lost', 'unknown', null, 'submitting');
   perform pg_temp.owner_does('update order_attempts set call_deadline_at = now() - interval ''1 hour'' where order_id = {id}', id);
-  perform pg_temp.owner_does('alter table order_attempts disable trigger user; update order_attempts set ' || changes || ' where order_id = {id}; alter table order_attempts enable trigger user', id);
+  perform pg_temp.forced('order_attempts', id, changes);
   return id;
 end $$;
 select pg_temp.clock(0) as ignored \gset
-select pg_temp.owner_does('update shop set held_since = null, held_because = null, compare_since = null, compared_at = null, forgotten_from = null') as ignored \gset
+select pg_temp.not_held() as ignored \gset
 
 -- What is committed.
 select pg_temp.paid() as id \gset
@@ -67,17 +62,12 @@ language plpgsql as $$
 declare
   id uuid := pg_temp.paid();
 begin
-  perform pg_temp.payment(id, changes);
+  perform pg_temp.forced('payments', id, changes);
   return pg_temp.claims(id);
 end $$;
 select is(pg_temp.claims_with(changes), claimed, changes)
   from (values ('live = live', '1 1'), ('live = false', ''), ('deviation = ''wrong_amount''', ''), ('stale_since = now()', ''), ('read_at = now() - interval ''60 seconds''', '1 1'),
     ('read_at = now() - interval ''60 seconds'' - interval ''1 microsecond''', ''), ('read_at = now() + interval ''1 microsecond''', ''), ('read_at = null', '')) as t (changes, claimed);
-create function pg_temp.ordered(id uuid, changes text) returns void
-language plpgsql as $$
-begin
-  perform pg_temp.owner_does('alter table orders disable trigger user; update orders set ' || changes || ' where id = {id}; alter table orders enable trigger user', id);
-end $$;
 create function pg_temp.reserved(wanted text) returns uuid
 language plpgsql as $$
 declare
@@ -95,7 +85,7 @@ begin
   if kind is not null then
     perform pg_temp.owner_does(format('insert into money_moves (id, order_id, payment_intent, kind, amount_minor, currency, cause, reason, requested_by, state, due_at, created_at)
       values (gen_random_uuid(), {id}, %L, %L, 1, ''GBP'', ''person'', ''x'', ''x'', ''open'', now(), now())', pg_temp.intent(id), kind), id);
-    perform pg_temp.owner_does(format('alter table money_moves disable trigger user; update money_moves set state = %L where order_id = {id}; alter table money_moves enable trigger user', state), id);
+    perform pg_temp.forced('money_moves', id, format('state = %L', state));
   end if;
   return pg_temp.claims(id);
 end $$;
@@ -104,11 +94,11 @@ select is(pg_temp.claims_reserved('cancel', 'unknown'), '', 'not while that may 
 select is(pg_temp.claims_reserved('cancel', 'open'), '1 1', 'but while that is only intended');
 select is(pg_temp.claims_reserved('capture', 'unknown'), '1 1', 'and while it may be captured');
 select pg_temp.reserved('before_purchase') as reserved \gset
-select pg_temp.payment(:'reserved', 'deviation = null') as ignored \gset
-select pg_temp.ordered(:'reserved', 'hold_reason = null, payment_status = ''authorized''') as ignored \gset
+select pg_temp.forced('payments', :'reserved', 'deviation = null') as ignored \gset
+select pg_temp.forced('orders', :'reserved', 'hold_reason = null, payment_status = ''authorized''') as ignored \gset
 select is(pg_temp.claims(:'reserved'), '', 'what is captured before is not');
 select pg_temp.paid() as neither \gset
-select pg_temp.ordered(:'neither', 'payment_status = ''refund_pending'', capture_when = ''after_purchase''') as ignored \gset
+select pg_temp.forced('orders', :'neither', 'payment_status = ''refund_pending'', capture_when = ''after_purchase''') as ignored \gset
 select is(pg_temp.claims(:'neither'), '', 'nor what is neither paid nor reserved');
 
 -- A repeat: the stored bytes, while the key lives, when no earlier call can be under way.
@@ -131,7 +121,7 @@ select is(pg_temp.attempt(:'released'), '1 pgtap t t t 1530 calls 1 opened 0 sen
 select pg_temp.clock(0) as ignored \gset
 select pg_temp.unknown('worker = ''former''') as again \gset
 select pg_temp.clock(5) as ignored \gset
-select pg_temp.payment(:'again', 'read_at = now()') as ignored \gset
+select pg_temp.forced('payments', :'again', 'read_at = now()') as ignored \gset
 select is(pg_temp.repeats(:'again', '{"key_ms": 1}'), '1 2', 'a repeat');
 select is(pg_temp.attempt(:'again'), '1 pgtap t t t 1530 calls 2 opened 0 sent 0 dead 82800 deadline 35 t lease 65 pgtap', 'counts the call and leaves the key its age');
 select is(pg_temp.got('select concat_ws('' '', kind, status_before, status_after, data) from order_events where order_id = {id} order by seq desc limit 1', :'again'), 'purchase_repeated submitting submitting {"generation": 1}', 'with its event');
@@ -191,7 +181,7 @@ select pg_temp.paid() as neighbour, pg_temp.paid() as other \gset
 select pg_temp.forgot(:'other', md5(:'neighbour' || 0)::uuid::text, 100) as ignored \gset
 select is(pg_temp.claims(:'neighbour'), '1 1', 'nor what another order has');
 select is(pg_temp.claims(:'other', '{"beats": 9000000000000000000}'), '', 'an engine that remembers more than the database claims nothing');
-select pg_temp.owner_does('update shop set held_since = null, held_because = null, compare_since = null, compared_at = null, forgotten_from = null') as ignored \gset
+select pg_temp.not_held() as ignored \gset
 
 select pg_temp.unknown() as remembered \gset
 select pg_temp.forgot(:'remembered', md5(:'remembered' || 0)::uuid::text, 100) as ignored \gset
@@ -216,9 +206,9 @@ language plpgsql as $$
 declare
   id uuid := case when of_attempt is null then pg_temp.paid() else pg_temp.unknown(of_attempt) end;
 begin
-  perform pg_temp.ordered(id, changes);
+  perform pg_temp.forced('orders', id, changes);
   if of_payment is not null then
-    perform pg_temp.payment(id, of_payment);
+    perform pg_temp.forced('payments', id, of_payment);
   end if;
   return split_part(pg_temp.offered(id), ' ', 1);
 end $$;
@@ -243,7 +233,7 @@ declare
 begin
   perform pg_temp.owner_does(format('insert into money_moves (id, order_id, payment_intent, kind, amount_minor, currency, cause, reason, requested_by, state, due_at, created_at)
     values (gen_random_uuid(), {id}, %L, %L, 1, ''GBP'', ''person'', ''x'', ''x'', ''open'', now(), now())', pg_temp.intent(id), kind), id);
-  perform pg_temp.owner_does(format('alter table money_moves disable trigger user; update money_moves set state = %L where order_id = {id}; alter table money_moves enable trigger user', state), id);
+  perform pg_temp.forced('money_moves', id, format('state = %L', state));
   return split_part(pg_temp.offered(id), ' ', 1);
 end $$;
 select is(pg_temp.offered_reserved(kind, state), offered, 'reserved money and a ' || kind || ' that is ' || state)

@@ -3,7 +3,7 @@
 select plan(59);
 
 select pg_temp.clock(0) as ignored \gset
-select pg_temp.owner_does('update shop set held_since = null, held_because = null, compare_since = null, compared_at = null, forgotten_from = null') as ignored \gset
+select pg_temp.not_held() as ignored \gset
 -- An order under a lease of a minute, with a call of half a minute.
 create function pg_temp.leased() returns uuid
 language sql
@@ -33,11 +33,6 @@ language plpgsql as $$
 begin
   return pg_temp.got('select concat_ws('' '', kind, status_before, status_after, actor, actor_source, data) from order_events where order_id = {id} order by seq desc limit 1', id);
 end $$;
-create function pg_temp.attempt(id uuid, changes text) returns void
-language plpgsql as $$
-begin
-  perform pg_temp.owner_does('alter table order_attempts disable trigger user; update order_attempts set ' || changes || ' where order_id = {id}; alter table order_attempts enable trigger user', id);
-end $$;
 
 -- Behind the fence.
 select pg_temp.leased() as id \gset
@@ -56,7 +51,7 @@ select is(pg_temp.ends(:'id'), 'done recorded', 'a lost answer');
 select is(pg_temp.order_of(:'id') || ', ' || pg_temp.attempt_of(:'id'), 'submitting f due 70, unknown odd calls 1 sent 0 dead 82800 deadline 10 t', 'is unknown, and the same bytes follow after the provider''s bound');
 select is(pg_temp.last_event(:'id'), 'answer_lost submitting submitting engine/pgtap options {"set": {}, "code": "odd", "calls": 1, "outcome": "unknown"}', 'with its event');
 select is(pg_temp.ends(:'later', '{"delay": 60001}') || ', ' || pg_temp.order_of(:'later'), 'done recorded, submitting f due 70.001', 'or after the wait, when that is longer');
-select pg_temp.attempt(:'slow', 'call_deadline_at = now() + interval ''5 seconds''') as ignored \gset
+select pg_temp.forced('order_attempts', :'slow', 'call_deadline_at = now() + interval ''5 seconds''') as ignored \gset
 select is(pg_temp.ends(:'slow') || ', ' || pg_temp.attempt_of(:'slow'), 'done recorded, unknown odd calls 1 sent 0 dead 82800 deadline 5 t', 'a call that ended before it was recorded ended then');
 select pg_temp.clock(0) as ignored \gset
 
@@ -93,9 +88,9 @@ begin
 end $$;
 select is(pg_temp.released(pg_temp.leased()), 'done recorded, pending f due 7, open odd calls 0 t', 'a first call that was not sent is none');
 select pg_temp.leased() as second, pg_temp.leased() as known \gset
-select pg_temp.attempt(:'second', 'calls = 2') as ignored \gset
+select pg_temp.forced('order_attempts', :'second', 'calls = 2') as ignored \gset
 select is(pg_temp.released(:'second'), 'done recorded, submitting f due 60, open odd calls 2 sent 0 dead 82800 deadline 0 t', 'a repeat that was not sent leaves what was sent before');
-select pg_temp.attempt(:'known', 'outcome = ''unknown''') as ignored \gset
+select pg_temp.forced('order_attempts', :'known', 'outcome = ''unknown''') as ignored \gset
 select is(pg_temp.released(:'known', '{"outcome": "refused"}'), 'done recorded, submitting f due 60, unknown odd calls 1 sent 0 dead 82800 deadline 0 t', 'and what was known');
 
 -- Somebody wants it cancelled.
@@ -112,7 +107,7 @@ select is(pg_temp.ends(:'refused', '{"kind": "purchase_refused", "outcome": "ref
 select is(pg_temp.got('select string_agg(kind || '' '' || cause, '','') from money_moves where order_id = {id}', :'refused'), 'refund order_ended', 'and its money goes back');
 select is(pg_temp.ends(:'lost') || ', ' || pg_temp.order_of(:'lost'), 'done recorded, submitting cancel_requested f due 60', 'now it is not');
 select is(pg_temp.released(:'unsent'), 'done recorded, cancelled f, open odd never_sent settled 0 calls 0 t', 'nor was anything sent');
-select pg_temp.attempt(:'second', 'calls = 2') as ignored \gset
+select pg_temp.forced('order_attempts', :'second', 'calls = 2') as ignored \gset
 select is(pg_temp.released(:'second'), 'done recorded, submitting cancel_requested f due 60, open odd calls 2 sent 0 dead 82800 deadline 0 t', 'but something may have been before');
 
 -- What would let a second purchase follow is refused whole.
@@ -160,19 +155,14 @@ select pg_temp.leased() as former \gset
 select is(pg_temp.accepted(:'former', pg_temp.request(:'done')) || ', ' || pg_temp.order_of(:'former'), 'id_taken, submitting f due 60', 'nor is an id that an ended order has');
 select is(pg_temp.accepted(:'done', pg_temp.request(:'done')) || ', ' || pg_temp.findings(:'done'), 'stale, none', 'its own id is no news to it');
 -- Each fence is its own order's, whatever an order came to.
-create function pg_temp.forced(id uuid, what text) returns void
-language plpgsql as $$
-begin
-  perform pg_temp.owner_does('alter table orders disable trigger user; alter table order_attempts disable trigger user; ' || what || '; alter table orders enable trigger user; alter table order_attempts enable trigger user', id);
-end $$;
 select pg_temp.leased() as one, pg_temp.leased() as other, pg_temp.leased() as has, pg_temp.in_status('needs_review') as review, pg_temp.leased() as third \gset
 select is(pg_temp.accepted(:'one', 'id-' || :'one', md5(:'other')::uuid) || ', ' || pg_temp.order_of(:'one') || ', ' || pg_temp.order_of(:'other'), 'stale, submitting f due 60, submitting f due 60', 'the token of another order records nothing');
 select is(pg_temp.ends(:'one', jsonb_build_object('token', md5(:'other')::uuid)) || ', ' || pg_temp.attempt_of(:'one') || ', ' || pg_temp.attempt_of(:'other'), 'done stale, open calls 1 sent 0 dead 82800 deadline 30 f, open calls 1 sent 0 dead 82800 deadline 30 f', 'nor is anything else');
-select pg_temp.forced(:'has', 'update orders set zinc_request_id = ''old-'' || {id} where id = {id}') as ignored \gset
+select pg_temp.forced('orders', :'has', 'zinc_request_id = ''old-'' || {id}') as ignored \gset
 select is(pg_temp.accepted(:'has', 'new-' || :'has') || ', ' || pg_temp.got('select zinc_request_id from orders where id = {id}', :'has'), 'id_taken, old-' || :'has', 'an id that an order has is not overwritten');
-select pg_temp.forced(:'review', 'update order_attempts set lease_token = md5({id}::text)::uuid, lease_expires_at = now() + interval ''1 minute'' where order_id = {id}') as ignored \gset
+select pg_temp.forced('order_attempts', :'review', 'lease_token = md5({id}::text)::uuid, lease_expires_at = now() + interval ''1 minute''') as ignored \gset
 select is(pg_temp.accepted(:'review', 'id-' || :'review') || ', ' || pg_temp.ends(:'review') || ', ' || pg_temp.order_of(:'review'), 'stale, done stale, needs_review odd_code f due 0', 'an order that is with a person is not changed by an engine');
-select pg_temp.forced(:'done', 'update orders set zinc_request_id = null where id = {id}') as ignored \gset
+select pg_temp.forced('orders', :'done', 'zinc_request_id = null') as ignored \gset
 select is(pg_temp.accepted(:'third', pg_temp.request(:'done')) || ', ' || pg_temp.order_of(:'third'), 'id_taken, submitting f due 60', 'an id that an earlier attempt had is taken');
 select pg_temp.leased() as a, pg_temp.leased() as b, least(one, other) as c, greatest(one, other) as d from (select pg_temp.leased() as one, pg_temp.leased() as other offset 0) as t \gset
 select is(pg_temp.asked('app', format('(select string_agg(r.result, '' '' order by array_position(array[%1$L, %2$L, %3$L, %4$L]::uuid[], r.order_id)) from record_acceptances(''pgtap'', 5000, array[%1$L, %2$L, %3$L, %4$L]::uuid[],
