@@ -41,7 +41,7 @@ impl Wired {
     /// Prepares one that passes these gates and works so.
     pub async fn working(shop: &Shop, gate: Arc<dyn Gate>, so: impl FnOnce(&mut Options)) -> Self {
         let server = shop.ground.address("postgres", "postgres");
-        let database = database::Wire::before(&server).await;
+        let database = database::Wire::going_on(&server, shop.sessions.clone()).await;
         let address = shop.partners.base_url();
         let partners = partner::Wire::start(address.trim_start_matches("http://").to_owned()).await;
         let schema = shop.app.schema().to_owned();
@@ -60,7 +60,10 @@ impl Wired {
         let (parts, options) = shop.parts(setup);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let prepared = runtime.spawn(Engine::prepare(parts, options)).await.expect("no panic");
+        let prepared = runtime
+            .spawn(Engine::prepare_on_checked_ground(parts, options))
+            .await
+            .expect("no panic");
         let engine = prepared.expect("an engine");
         Self { database, partners, clock, engine, runtime: Some(runtime) }
     }

@@ -17,7 +17,7 @@ async fn every_fault_at_every_point_that_can_be_run_buys_and_returns_once_and_en
     assert_eq!(cells.len(), 274, "the other 47 of 321 wait for features");
     cells.extend((2..=REFUSALS).map(|seed| (Spot(10), Fault(14), seed)));
     let count = cells.len();
-    let mut ran = run_all(cells, LANES, |_| ()).await;
+    let mut ran = run_all(cells, LANES, None, |_| ()).await;
     assert_eq!(ran.len(), count);
     let failed: Vec<String> = ran.iter().filter_map(Ran::fault).collect();
     assert!(failed.is_empty(), "{} cells failed\n{}", failed.len(), failed.join("\n\n"));

@@ -2,7 +2,8 @@
 //! is, and what is not meddled with passes as it is.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail by panic, like the tests")]
 
-use orders_proof::wire::{Stop, database, partner};
+use orders_embedded::testing::shared_cluster;
+use orders_proof::wire::{Sessions, Stop, database, partner};
 use orders_proof::world::{fresh_database, store};
 use orders_store::{Store, StoreOptions};
 use std::sync::Arc;
@@ -82,6 +83,55 @@ async fn a_statement_stands_until_it_is_let_go_and_what_is_decided_meanwhile_mee
     assert!(!insertion.await.unwrap(), "its connection broke where it stood");
     stop.let_go();
     assert_eq!(numbers(&straight).await, [0; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_left_at_rest_is_the_next_ones_and_one_with_anything_open_ends_with_its_client() {
+    let (straight, ..) = wired().await;
+    let name = text(&straight, "select current_database()").await;
+    let sessions = Sessions::default();
+    let server = shared_cluster().connection_string("postgres", "postgres");
+    let one = StoreOptions { connections_max: 1, ..StoreOptions::default() };
+    let mut seen = Vec::new();
+    for number in 1..=3 {
+        let wire = database::Wire::going_on(&server, sessions.clone()).await;
+        let through = Store::new(&wire.address(&name, "postgres"), &one).unwrap();
+        seen.push(text(&through, "select pg_backend_pid()").await);
+        if number == 2 {
+            let stop = Arc::new(Stop::default());
+            let act = database::Act::Hold(Arc::clone(&stop));
+            let moment = database::Moment::Committing;
+            wire.add(database::Rule { has: "into seen", moment, act, times: 1 });
+            let insertion = tokio::spawn(async move { insert(&through, number).await });
+            assert!(stop.reached(Duration::from_secs(10)).await);
+            wire.cut();
+            assert!(!insertion.await.unwrap());
+            let living = format!("select count(*) from pg_stat_activity where pid = {}", seen[1]);
+            until(async || text(&straight, &living).await == "0").await;
+        } else {
+            assert!(insert(&through, number).await);
+            wire.cut();
+            until(async || sessions.at_rest() == 1).await;
+        }
+    }
+    assert_eq!(seen[0], seen[1], "the first one left nothing open");
+    assert_ne!(seen[1], seen[2], "the second one was in the middle of a transaction");
+    assert_eq!(numbers(&straight).await, [1, 3]);
+}
+
+/// Waits for a level.
+async fn until(condition: impl AsyncFn() -> bool) {
+    let level = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), level).await.unwrap();
+}
+
+async fn text(store: &Store, sql: &str) -> String {
+    let sql = format!("select ({sql})::text");
+    store.query("test", &sql, &[]).await.unwrap()[0].get(0)
 }
 
 /// A partner that counts what it was asked, and a wire before it.

@@ -30,11 +30,15 @@ impl Ran {
     }
 }
 
-/// Runs these, so many at once; tells of each that is over. Those that restart the database have
-/// lanes with clusters of their own.
+/// How many runs a shop sees before another one is made: what it has seen is judged again after each.
+const RUNS_OF_A_SHOP: u32 = 64;
+
+/// Runs these, so many at once, and begins none after a time; tells of each that is over. Those that
+/// restart the database have lanes with clusters of their own.
 pub async fn run_all(
     cells: Vec<(Spot, Fault, u64)>,
     lanes: usize,
+    until: Option<Instant>,
     tell: impl Fn(&Ran) + Send + Sync + 'static,
 ) -> Vec<Ran> {
     let (restarting, others): (Vec<_>, Vec<_>) =
@@ -46,7 +50,7 @@ pub async fn run_all(
         let left = Arc::new(Mutex::new(VecDeque::from(cells)));
         for _ in 0..count {
             let (left, ran, tell) = (Arc::clone(&left), Arc::clone(&ran), Arc::clone(&tell));
-            running.push(tokio::spawn(run_lane(left, may_restart, move |one| {
+            running.push(tokio::spawn(run_lane(left, may_restart, until, move |one| {
                 tell(&one);
                 ran.lock().unwrap_or_else(PoisonError::into_inner).push(one);
             })));
@@ -63,24 +67,30 @@ pub async fn run_all(
 async fn run_lane(
     left: Arc<Mutex<VecDeque<(Spot, Fault, u64)>>>,
     may_restart: bool,
+    until: Option<Instant>,
     over: impl Fn(Ran),
 ) {
     let fresh = async || {
         Arc::new(if may_restart { Lane::restartable().await } else { Lane::fresh().await })
     };
-    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let next = || {
+        let is_late = until.is_some_and(|until| Instant::now() > until);
+        left.lock().unwrap_or_else(PoisonError::into_inner).pop_front().filter(|_| !is_late)
+    };
     let mut lane = None;
     while let Some((spot, fault, seed)) = next() {
-        let here = match lane.take() {
+        let (here, seen) = match lane.take() {
             Some(lane) => lane,
-            None => fresh().await,
+            None => (fresh().await, 1),
         };
         let (in_it, begun) = (Arc::clone(&here), Instant::now());
         let end = tokio::spawn(async move { run(&in_it, spot, fault, seed).await }).await;
         let failed = end.err().map(|error| said(error.into_panic().as_ref()));
-        if failed.is_none() {
+        if failed.is_none() && seen < RUNS_OF_A_SHOP {
             // What a failure left under way would be the next one's trouble.
-            lane = Some(here);
+            lane = Some((here, seen + 1));
+        } else {
+            here.shop.remove().await;
         }
         over(Ran { spot, fault, seed, took: begun.elapsed(), failed });
     }

@@ -60,7 +60,7 @@ impl Installer {
         silence_max: Duration,
     ) -> Self {
         let server = shop.ground.address("postgres", "postgres");
-        let wire = database::Wire::before(&server).await;
+        let wire = database::Wire::going_on(&server, shop.sessions.clone()).await;
         let stand = Arc::new(Stop::default());
         let Some(Place::Statement(first)) = Place::of(SPOT) else { panic!("a statement") };
         let act = match moment {
@@ -173,6 +173,7 @@ pub(super) async fn run(lane: &Lane, fault: Fault, seed: u64) {
     if let Err(why) = found.and_then(|()| letter::once(&course)) {
         panic!("{SPOT}{fault}: {why}");
     }
+    shop.remove().await;
 }
 
 /// The orders end, the shop stands as it was released, and the oracle has its word.

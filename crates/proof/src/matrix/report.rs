@@ -41,6 +41,11 @@ impl Counts {
         self.0.get(&name(spot, fault)).map_or(1, |cell| cell.last_seed + 1)
     }
 
+    /// How often a cell was run.
+    pub fn runs(&self, spot: Spot, fault: Fault) -> u64 {
+        self.0.get(&name(spot, fault)).map_or(0, |cell| cell.runs)
+    }
+
     /// Adds a run.
     pub fn add(&mut self, one: &Ran) {
         let cell = self.0.entry(name(one.spot, one.fault)).or_default();

@@ -46,7 +46,7 @@ impl Server {
         let stand = Arc::new(Stop::default());
         let trap = Arc::new(Trap::at(place, Arc::clone(&stand)));
         let server = shop.ground.address("postgres", "postgres");
-        let database = database::Wire::before(&server).await;
+        let database = database::Wire::going_on(&server, shop.sessions.clone()).await;
         let schema = shop.app.schema().to_owned();
         let options =
             StoreOptions { schema, connections_max: CONNECTIONS, ..StoreOptions::default() };

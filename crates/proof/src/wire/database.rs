@@ -4,10 +4,12 @@
 //! A statement here is what the client sends up to the next `Sync`, or one simple query; its answer ends
 //! with `ReadyForQuery`. The store sends each in one flight (ruling 32).
 
+use super::session::Sessions;
 use super::{Counted, Stop};
 use orders_embedded::testing::shared_cluster;
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -77,16 +79,21 @@ impl Wire {
 
     /// Before the server at this address.
     pub async fn before(address: &str) -> Self {
+        Self::going_on(address, Sessions::default()).await
+    }
+
+    /// The same, in sessions that others have left at rest.
+    pub async fn going_on(address: &str, sessions: Sessions) -> Self {
         let word = |name: &str| {
             let value = address.split(' ').find_map(|part| part.strip_prefix(&format!("{name}=")));
             value.expect("a word of the address").trim_matches('\'').to_owned()
         };
         let socket = PathBuf::from(word("host")).join(format!(".s.PGSQL.{}", word("port")));
         Self::listening(move |client, shared| {
-            let socket = socket.clone();
+            let (socket, sessions) = (socket.clone(), sessions.clone());
             async move {
                 // However it ends, both sides see it by the end of their connections.
-                let _ = connection(client, socket, &shared).await;
+                let _ = connection(client, &socket, &sessions, &shared).await;
             }
         })
         .await
@@ -116,7 +123,7 @@ struct Standing {
 }
 
 /// The connection broke, by the wire's will or by another's.
-struct Broken;
+pub(super) struct Broken;
 
 impl From<std::io::Error> for Broken {
     fn from(_: std::io::Error) -> Self {
@@ -124,14 +131,19 @@ impl From<std::io::Error> for Broken {
     }
 }
 
-async fn connection(mut client: TcpStream, socket: PathBuf, shared: &Shared) -> Result<(), Broken> {
+async fn connection(
+    mut client: TcpStream,
+    socket: &Path,
+    sessions: &Sessions,
+    shared: &Shared,
+) -> Result<(), Broken> {
     client.set_nodelay(true)?;
-    let mut server = UnixStream::connect(socket).await?;
     let start = startup(&mut client).await?;
-    server.write_all(&start).await?;
     if start.len() >= 8 && word(&start[4..8]) == CANCEL {
-        return Ok(());
+        return Ok(UnixStream::connect(socket).await?.write_all(&start).await?);
     }
+    let mut session = sessions.begin(socket, start, &mut client, shared).await?;
+    let (server, rests) = session.server();
     let standing: Mutex<Standing> = Mutex::default();
     let (mut client_reads, mut client_writes) = client.split();
     let (mut server_reads, mut server_writes) = server.split();
@@ -140,26 +152,26 @@ async fn connection(mut client: TcpStream, socket: PathBuf, shared: &Shared) -> 
             let (bytes, texts) = statement(&mut client_reads).await?;
             shared.line.flows().await;
             let bytes = ask(shared, &standing, bytes, &texts).await?;
+            rests.store(false, Ordering::SeqCst);
             server_writes.write_all(&bytes).await?;
         }
     };
     let back = async {
-        let (mut answer, mut greeted, mut failed) = (Vec::new(), false, false);
+        let (mut answer, mut failed) = (Vec::new(), false);
         loop {
             let (kind, message) = message(&mut server_reads).await?;
             answer.extend_from_slice(&message);
             failed |= kind == b'E';
-            // The greeting ends with the first `ReadyForQuery` and answers nothing.
-            if kind == b'Z' && greeted {
-                answered(shared, &standing, message.last() != Some(&b'I'), failed).await?;
-                failed = false;
+            if kind != b'Z' {
+                continue;
             }
-            greeted |= kind == b'Z';
-            if kind == b'Z' || !greeted {
-                shared.line.flows().await;
-                client_writes.write_all(&answer).await?;
-                answer.clear();
-            }
+            let is_open = message.last() != Some(&b'I');
+            rests.store(!is_open, Ordering::SeqCst);
+            answered(shared, &standing, is_open, failed).await?;
+            failed = false;
+            shared.line.flows().await;
+            client_writes.write_all(&answer).await?;
+            answer.clear();
         }
     };
     tokio::select! {
@@ -282,14 +294,16 @@ async fn statement(
                 let name = message[5..].iter().position(|byte| *byte == 0).ok_or(Broken)?;
                 texts.push(text(&message[5 + name + 1..]));
             }
-            b'S' | b'X' | b'p' => return Ok((bytes, texts)),
+            b'S' | b'p' => return Ok((bytes, texts)),
+            // It leaves.
+            b'X' => return Err(Broken),
             _ => {}
         }
     }
 }
 
 /// One message with its kind.
-async fn message(from: &mut (impl AsyncRead + Unpin)) -> Result<(u8, Vec<u8>), Broken> {
+pub(super) async fn message(from: &mut (impl AsyncRead + Unpin)) -> Result<(u8, Vec<u8>), Broken> {
     let mut head = [0; 5];
     from.read_exact(&mut head).await?;
     let rest = (word(&head[1..]) as usize).checked_sub(4).ok_or(Broken)?;

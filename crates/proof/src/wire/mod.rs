@@ -12,6 +12,9 @@
 
 pub mod database;
 pub mod partner;
+mod session;
+
+pub use session::Sessions;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};

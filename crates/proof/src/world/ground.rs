@@ -57,6 +57,13 @@ impl Ground {
         name
     }
 
+    /// Removes a database, under whoever still works on it.
+    pub async fn remove(&self, database: &str) {
+        let sql = format!("drop database if exists {database} with (force)");
+        // What cannot be removed goes with its cluster.
+        let _ = self.store("postgres", "postgres", "public").query("test", &sql, &[]).await;
+    }
+
     /// Crashes the server and starts it again, as `pg_ctl restart -m immediate` does: no session ends in
     /// order, nothing is written, and the start recovers from the log. Returns when it lets this store in.
     pub async fn restart_immediately(&self, seen_by: &Store) {

@@ -19,6 +19,7 @@ pub mod pooler;
 pub mod untested;
 pub mod worker;
 
+use crate::wire::Sessions;
 use ground::Ground;
 use orders_sandbox::zinc::{Event, Summary};
 use orders_sandbox::{Faults, Line, Options, Running, World};
@@ -58,6 +59,8 @@ pub struct Shop {
     pub app: Store,
     /// Zinc and Stripe.
     pub partners: Running,
+    /// Sessions in which engines behind wires follow one another.
+    pub sessions: Sessions,
 }
 
 /// The address of a database of the test cluster for a role.
@@ -133,9 +136,15 @@ impl Shop {
         schema::install(&admin).await.expect("an installed shop");
         broken::on_purpose(&admin).await;
         let partners = World::start(options).await.expect("partners");
-        let shop = Self { ground, database: database.into(), admin, app, partners };
+        let sessions = Sessions::default();
+        let shop = Self { ground, database: database.into(), admin, app, partners, sessions };
         shop.hurry().await;
         shop
+    }
+
+    /// Removes its database: nobody comes to it any more, and thousands would fill a disk.
+    pub async fn remove(&self) {
+        self.ground.remove(&self.database).await;
     }
 
     /// Shortens the shop's own times to those of these tests.

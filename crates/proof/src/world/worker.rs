@@ -35,6 +35,8 @@ pub struct Setup {
     pub partners: Option<String>,
     /// Where the provider's account is, when the way there does not say it.
     pub account_at: Option<&'static str>,
+    /// Whether it looks at the ground first that it stands on.
+    pub looks_at_ground: bool,
 }
 
 impl Default for Setup {
@@ -63,6 +65,7 @@ impl Default for Setup {
             store: None,
             partners: None,
             account_at: None,
+            looks_at_ground: true,
         }
     }
 }
@@ -80,9 +83,10 @@ impl Setup {
         setup
     }
 
-    /// With an account that is the same whatever wire leads to it.
+    /// With an account that is the same whatever wire leads to it, on ground that was looked at when it was
+    /// installed: engines behind wires are made by the thousand.
     pub fn behind_wires() -> Self {
-        Self { account_at: Some("behind wires"), ..Self::default() }
+        Self { account_at: Some("behind wires"), looks_at_ground: false, ..Self::default() }
     }
 
     /// With so many calls at once, and as many orders of a claim.
@@ -129,11 +133,25 @@ impl Worker {
     }
 }
 
+/// An engine of these parts, which looks at its ground or knows it.
+pub(crate) async fn prepared(
+    parts: Parts,
+    options: Options,
+    looks_at_ground: bool,
+) -> Result<Arc<Engine>, CannotStart> {
+    if looks_at_ground {
+        Engine::prepare(parts, options).await
+    } else {
+        Engine::prepare_on_checked_ground(parts, options).await
+    }
+}
+
 impl Shop {
     /// An engine that is ready and does not run.
     pub async fn prepared(&self, setup: Setup) -> Result<Arc<Engine>, CannotStart> {
+        let looks = setup.looks_at_ground;
         let (parts, options) = self.parts(setup);
-        Engine::prepare(parts, options).await
+        prepared(parts, options, looks).await
     }
 
     /// What an engine is made of, and how it works.
