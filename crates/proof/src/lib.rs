@@ -5,6 +5,7 @@
 //! code with what it judges.
 
 mod counts;
+mod fence;
 pub mod interleave;
 pub mod matrix;
 pub mod mutants;

@@ -6,21 +6,11 @@
 
 use super::course::{Course, Told};
 use super::table::{also, must};
+use crate::fence;
 use orders_sandbox::stripe;
 use orders_sandbox::zinc::{Event, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The kinds of events that open a claim.
-const CLAIMS: [&str; 2] = ["purchase_opened", "purchase_repeated"];
-/// The kinds by which whoever holds a claim ends it.
-const RECORDS: [&str; 6] = [
-    "purchase_accepted",
-    "purchase_refused",
-    "purchase_doubtful",
-    "answer_lost",
-    "provider_refused_us",
-    "claim_released",
-];
 /// The kinds after which nobody knows what the provider did.
 const UNKNOWNS: [&str; 4] =
     ["lease_ended", "answer_lost", "provider_refused_us", "purchase_doubtful"];
@@ -110,39 +100,12 @@ fn looked_before_each_refund(course: &Course) -> Found {
 /// Z: whoever comes late writes nothing; and whoever writes holds the claim. // G13, G16
 fn late_one_changed_nothing(course: &Course) -> Found {
     once(course)?;
-    fenced(&course.at_end)?;
+    fence::whole(course.at_end.iter().map(|it| (&*it.order, &*it.kind, &*it.actor)))?;
     let Some(at_waking) = &course.at_waking else { return Ok(()) };
     let of_victim = |all: &[Told]| all.iter().filter(|one| one.actor == course.victim).count();
     let (before, after) = (of_victim(at_waking), of_victim(&course.at_end));
     if before != after {
         return Err(format!("it woke and wrote {} events", after - before));
-    }
-    Ok(())
-}
-
-/// What ends a claim is written by whoever holds it; of an order that nobody holds, only what was found out.
-fn fenced(history: &[Told]) -> Found {
-    let mut holders: BTreeMap<&str, &str> = BTreeMap::new();
-    for told in history {
-        let holder = holders.get(told.order.as_str()).copied();
-        if CLAIMS.contains(&told.kind.as_str()) {
-            if let Some(holder) = holder {
-                return Err(format!("{} claimed what {holder} held", told.actor));
-            }
-            holders.insert(&told.order, &told.actor);
-        } else if told.kind == "lease_ended" {
-            holders.remove(told.order.as_str());
-        } else if RECORDS.contains(&told.kind.as_str()) {
-            match holder {
-                Some(holder) if holder != told.actor => {
-                    return Err(format!("{} wrote {} over {holder}", told.actor, told.kind));
-                }
-                None if told.kind != "purchase_accepted" => {
-                    return Err(format!("{} wrote {} and held nothing", told.actor, told.kind));
-                }
-                _ => drop(holders.remove(told.order.as_str())),
-            }
-        }
     }
     Ok(())
 }

@@ -79,18 +79,36 @@ impl Play<'_> {
         key: Option<u8>,
     ) -> Result<String, Failure> {
         let (id, total) = (self.orders[order].id, self.orders[order].total);
-        let amount = match amount {
-            Amount::All => "null".to_owned(),
-            Amount::Part(cents) => cents.to_string(),
-            Amount::TooMuch => (total + 1).to_string(),
+        let cents = match amount {
+            Amount::All => None,
+            Amount::Part(cents) => Some(i64::from(cents)),
+            Amount::TooMuch => Some(total + 1),
         };
+        let amount = cents.map_or("null".to_owned(), |cents| cents.to_string());
         let key = key.map_or(String::new(), |key| format!(", \"idempotency_key\": \"k{key}\""));
         let call = format!("'{id}', {amount}, 'goods came back', '{{\"actor\": \"ada\"{key}}}'");
         let said = self.door("refund_order", &call).await?;
         if said == "ok" {
+            let (status, name) = (self.status(order), order + 1);
+            if !["completed", "cancelled", "failed"].contains(&status.as_str()) {
+                let said = format!("order {name} is {status}");
+                return Err(Failure::of("money returned of an order that may be bought", said));
+            }
+            if cents.is_some_and(|cents| cents > self.received(order)) {
+                let said = format!("order {name}: {amount}");
+                return Err(Failure::of("more to be returned than was ever received", said));
+            }
             self.known.refunded.insert(order);
         }
         Ok(said)
+    }
+
+    /// The most that Stripe has received for an order in one payment.
+    fn received(&self, order: usize) -> i64 {
+        let stripe = self.ground.shop.stripe();
+        let of_order = self.payments.iter().filter(|payment| payment.order == order);
+        let received = of_order.filter_map(|payment| stripe.intent(&payment.intent));
+        received.map(|intent| intent.amount_received).max().unwrap_or_default()
     }
 
     async fn decide(&mut self, order: Uuid, decision: Decision) -> Result<String, Failure> {
@@ -115,7 +133,11 @@ impl Play<'_> {
             Decision::Again => ("again", "bob".to_owned(), amount),
         };
         let call = format!("'{id}', '{word}', {amount}, null, '{{\"actor\": \"{actor}\"}}'");
-        self.door("decide_move", &call).await
+        let said = self.door("decide_move", &call).await?;
+        if said == "ok" && decision == Decision::ApproveOneself {
+            return Err(Failure::of("one person moved money alone", actor));
+        }
+        Ok(said)
     }
 
     async fn complete(&mut self, order: usize, given: Id) -> Result<String, Failure> {

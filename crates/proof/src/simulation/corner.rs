@@ -18,8 +18,10 @@ const NEWS: Delivery = Delivery::Newest(6);
 type Corner = fn(u8) -> Vec<Operation>;
 
 /// All of them.
-const CORNERS: [Corner; 24] = [
+const CORNERS: [Corner; 26] = [
     held_shop,
+    given_back_too_late,
+    answered_too_late,
     disputed_and_won,
     disputed_and_lost,
     refund_that_arrives,
@@ -135,6 +137,10 @@ fn refund(worker: u8, end: Event) -> Vec<Operation> {
             work(worker, Step::Move),
             work(worker, Step::Move),
             Operation::Stripe(LAST, end),
+            Operation::Deliver(NEWS),
+            work(worker, Step::Move),
+            work(worker, Step::Move),
+            ask(Wish::Refund(Amount::TooMuch, None)),
         ],
     )
 }
@@ -280,6 +286,32 @@ fn not_wanted_before_it_was_sent(worker: u8) -> Vec<Operation> {
         sent(worker, Mishap::Stands(Point::IntentCommitted)),
         [ask(Wish::Cancel), Operation::Wait(40), Operation::GoOn(worker)],
     )
+}
+
+/// A worker stands still beyond its lease, and when it goes on another one holds the order, who has asked again
+/// under the same key.
+fn goes_on_too_late(worker: u8, stands: Point) -> Vec<Operation> {
+    let (other, again) = (1 - worker % 2, Step::Submit(Slot::NEWEST));
+    with(
+        sent(worker, Mishap::Stands(stands)),
+        [
+            Operation::Wait(90),
+            work(other, Step::Recover),
+            Operation::Wait(400),
+            Operation::Work(other, again, Mishap::Stands(Point::AnswerRead)),
+            Operation::GoOn(worker),
+            Operation::GoOn(other),
+        ],
+    )
+}
+
+/// Its call comes too late to be sent, and it gives back what is not its own any more.
+fn given_back_too_late(worker: u8) -> Vec<Operation> {
+    goes_on_too_late(worker, Point::IntentCommitted)
+}
+
+fn answered_too_late(worker: u8) -> Vec<Operation> {
+    goes_on_too_late(worker, Point::AnswerRead)
 }
 
 /// What was bought under the first key has failed, where it does so.

@@ -6,6 +6,7 @@
 
 use super::operation::word;
 use super::play::{Failure, Play};
+use crate::fence;
 use orders_sandbox::stripe::Intent;
 use orders_sandbox::zinc::{Event, Outcome};
 use std::collections::BTreeMap;
@@ -157,7 +158,19 @@ impl Play<'_> {
                 self.coverage.hit(format!("edge: {edge}"));
             }
         }
-        Ok(())
+        self.fence().await
+    }
+
+    /// Nobody ended a claim that was another one's. // G13, G16
+    async fn fence(&self) -> Result<(), Failure> {
+        let told = "select concat_ws(' ', e.order_id, e.kind, e.actor) from {s}.order_events as e order by e.order_id, e.seq";
+        let lines = self.ground.shop.texts(told).await;
+        let words = lines.iter().filter_map(|line| {
+            let (order, rest) = line.split_once(' ')?;
+            let (kind, actor) = rest.split_once(' ')?;
+            Some((order, kind, actor))
+        });
+        fence::whole(words).map_err(|why| Failure::of("written over another one's claim", why))
     }
 
     /// Nothing is believed that is not, and nothing is lost. // G5, G9

@@ -39,4 +39,34 @@ pub const MUTANTS: &[Mutant] = &[
         seen: "in review and nobody is told",
         smallest: 2,
     },
+    Mutant {
+        what: "an acceptance is recorded whoever holds the claim, and however late",
+        seed: 28,
+        seen: "written over another one's claim",
+        smallest: 6,
+    },
+    Mutant {
+        what: "a claim is given back by whoever once held it",
+        seed: 53,
+        seen: "written over another one's claim",
+        smallest: 6,
+    },
+    Mutant {
+        what: "money is returned of an order that may still be bought",
+        seed: 1,
+        seen: "money returned of an order that may be bought",
+        smallest: 4,
+    },
+    Mutant {
+        what: "more is returned than is left",
+        seed: 60,
+        seen: "more to be returned than was ever received",
+        smallest: 8,
+    },
+    Mutant {
+        what: "one person approves the refund that he has asked for",
+        seed: 7,
+        seen: "a function failed: the constraint of two persons",
+        smallest: 6,
+    },
 ];
