@@ -32,7 +32,7 @@ declare
 begin
   if exists (select from :"schema".provider_accounts as p where p.provider = provider_param and p.paused_until > at)
      or exists (select from :"schema".shop as s where s.one and s.held_since is not null)
-     -- Planning the look below costs ten times what this one does, and most looks find nothing due.
+     -- Planning the look below costs more than this one, and most looks find nothing due.
      or not exists (select from :"schema".orders as o where o.status in ('pending', 'submitting') and o.hold_reason is null and o.due_at <= at) then
     return;
   end if;

@@ -87,9 +87,9 @@ async fn run_lane(
         let end = tokio::spawn(async move { run(&in_it, spot, fault, seed).await }).await;
         let failed = end.err().map(|error| said(error.into_panic().as_ref()));
         if failed.is_none() && seen < RUNS_OF_A_SHOP {
-            // What a failure left under way would be the next one's trouble.
             lane = Some((here, seen + 1));
         } else {
+            // What a failure left under way would be the next one's trouble.
             here.shop.remove().await;
         }
         over(Ran { spot, fault, seed, took: begun.elapsed(), failed });

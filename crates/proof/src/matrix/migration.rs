@@ -60,7 +60,7 @@ impl Installer {
         silence_max: Duration,
     ) -> Self {
         let server = shop.ground.address("postgres", "postgres");
-        let wire = database::Wire::going_on(&server, shop.sessions.clone()).await;
+        let wire = database::Wire::before(&server).await;
         let stand = Arc::new(Stop::default());
         let Some(Place::Statement(first)) = Place::of(SPOT) else { panic!("a statement") };
         let act = match moment {

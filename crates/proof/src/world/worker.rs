@@ -133,25 +133,16 @@ impl Worker {
     }
 }
 
-/// An engine of these parts, which looks at its ground or knows it.
-pub(crate) async fn prepared(
-    parts: Parts,
-    options: Options,
-    looks_at_ground: bool,
-) -> Result<Arc<Engine>, CannotStart> {
-    if looks_at_ground {
-        Engine::prepare(parts, options).await
-    } else {
-        Engine::prepare_on_checked_ground(parts, options).await
-    }
-}
-
 impl Shop {
     /// An engine that is ready and does not run.
     pub async fn prepared(&self, setup: Setup) -> Result<Arc<Engine>, CannotStart> {
         let looks = setup.looks_at_ground;
         let (parts, options) = self.parts(setup);
-        prepared(parts, options, looks).await
+        if looks {
+            Engine::prepare(parts, options).await
+        } else {
+            Engine::prepare_on_checked_ground(parts, options).await
+        }
     }
 
     /// What an engine is made of, and how it works.
