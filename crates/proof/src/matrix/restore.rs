@@ -87,11 +87,13 @@ pub(super) async fn back_up_after_work(shop: &Shop) {
     back_up(shop).await;
 }
 
-/// How many effects may still come of what stood at the point when the database was put back: of each of
-/// two orders one.
+/// How many effects may still come of what was under way when the database was put back: of each of two
+/// orders one, where they stood at the point; of the order that nobody had died with, while the engine
+/// stood at what it recovers.
 fn in_hand(spot: Spot) -> usize {
     match spot.0 {
         8..=14 | 17 | 18 => 2,
+        21 => 1,
         _ => 0,
     }
 }

@@ -16,14 +16,21 @@ use std::path::Path;
 pub struct Function {
     /// A fingerprint of the text that was changed; another text is judged anew.
     text: String,
-    /// Noticed: how many, by the file of the suite that did.
-    noticed: BTreeMap<String, usize>,
-    /// The names of those that are noticed or impossible, as fingerprints: their text would fill a book.
-    seen: BTreeSet<String>,
+    /// Those that were noticed, with the file of the suite that did, and those that the database refuses to
+    /// make, with none; by the fingerprints of their names: their text would fill a book.
+    seen: BTreeMap<String, Option<String>>,
     /// Those that nobody noticed.
     unnoticed: BTreeSet<String>,
-    /// How many the database refuses to make.
-    impossible: usize,
+}
+
+impl Function {
+    fn noticed(&self) -> usize {
+        self.seen.values().flatten().count()
+    }
+
+    fn impossible(&self) -> usize {
+        self.seen.len() - self.noticed()
+    }
 }
 
 /// What a run of `cargo mutants` came to.
@@ -79,7 +86,9 @@ impl Counts {
 
     /// Whether a mutant was noticed already.
     pub fn is_noticed(&self, function: &str, name: &str) -> bool {
-        self.functions.get(function).is_some_and(|known| known.seen.contains(&fingerprint(name)))
+        self.functions
+            .get(function)
+            .is_some_and(|known| known.seen.contains_key(&fingerprint(name)))
     }
 
     /// Adds what was judged of a function with this text.
@@ -87,18 +96,17 @@ impl Counts {
         let known = self.functions.entry(one.mutant.function.clone()).or_default();
         known.text = fingerprint(text);
         let name = fingerprint(&one.mutant.name);
-        if one.verdict == Verdict::Unnoticed {
-            known.seen.remove(&name);
-            known.unnoticed.insert(one.mutant.name.clone());
-            return;
-        }
-        known.unnoticed.remove(&one.mutant.name);
-        if known.seen.insert(name) {
-            match &one.verdict {
-                Verdict::Noticed(file) => *known.noticed.entry(file.clone()).or_default() += 1,
-                _ => known.impossible += 1,
+        let by = match &one.verdict {
+            Verdict::Unnoticed => {
+                known.seen.remove(&name);
+                known.unnoticed.insert(one.mutant.name.clone());
+                return;
             }
-        }
+            Verdict::Noticed(file) => Some(file.clone()),
+            Verdict::Impossible(_) => None,
+        };
+        known.unnoticed.remove(&one.mutant.name);
+        known.seen.insert(name, by);
     }
 
     /// Adds what `cargo mutants` said of a part of the program.
@@ -117,9 +125,9 @@ impl Counts {
     pub fn page(&self) -> String {
         let known = listed();
         let all = || self.functions.values();
-        let noticed: usize = all().flat_map(|one| one.noticed.values()).sum();
+        let noticed: usize = all().map(Function::noticed).sum();
         let unnoticed: usize = all().map(|one| one.unnoticed.len()).sum();
-        let impossible: usize = all().map(|one| one.impossible).sum();
+        let impossible: usize = all().map(Function::impossible).sum();
         let unexplained = self.unexplained();
         let mut page = format!(
             "# The mutants\n\n{BEGINNING}\n## The functions of the database\n\n\
@@ -132,7 +140,7 @@ impl Counts {
             unexplained.len(),
         );
         for (name, one) in &self.functions {
-            let noticed: usize = one.noticed.values().sum();
+            let noticed = one.noticed();
             let (listed, open): (Vec<_>, Vec<_>) =
                 one.unnoticed.iter().partition(|name| known.contains_key(name.as_str()));
             let _ = writeln!(
@@ -219,6 +227,8 @@ mod tests {
         assert!(counts.page().contains("| f | 2 | 1 | 0 | 1 |"), "{}", counts.page());
         counts.add(&judged("f: b", Verdict::Noticed("09_y".into())), "text");
         assert_eq!(counts.unexplained(), Vec::<&str>::new());
+        counts.add(&judged("f: a", Verdict::Unnoticed), "text");
+        assert!(counts.page().contains("| f | 2 | 1 | 0 | 1 |"), "{}", counts.page());
         counts.forget_changed(&BTreeMap::from([("f".to_owned(), "text".to_owned())]));
         assert!(counts.is_noticed("f", "f: b"));
         counts.forget_changed(&BTreeMap::from([("f".to_owned(), "another text".to_owned())]));
