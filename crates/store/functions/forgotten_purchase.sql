@@ -2,7 +2,7 @@
 --          it was restored; null where there is none. The partner's list told of it (reconcile_purchases). // G22
 -- Locks:   none.
 -- Rows:    none.
--- Callers: cancel_order, resolve_review, expire_unpaid, hold_forgotten, move_wanted.
+-- Callers: objection_to_ending, expire_unpaid, hold_forgotten, move_wanted, record_setbacks, record_readings.
 create or replace function :"schema".forgotten_purchase(order_uuid uuid) returns timestamptz
 language sql stable
 set search_path = pg_catalog, pg_temp

@@ -4,6 +4,8 @@
 --          only then, the order may return to pending for a new key. The settled attempt keeps the
 --          request id, which the order gives up unless it ends. // B9, G6, ruling 7
 --          An order that ends so sends its money back. // C5
+--          While the shop has to be compared with its partners no order ends so: it is read again. Where a
+--          purchase of it was forgotten, a person ends it. // G22
 -- Locks:   orders in id order, for no key update; then their attempts; of ended ones the payments.
 -- Rows:    per recorded order one change, one event and, at an end, one attempt; at most one move.
 -- Callers: the service's engine.
@@ -35,21 +37,25 @@ begin
       join :"schema".orders as o on o.id = w.id and o.version = w.version and o.status in ('submitted_to_zinc', 'processing')
      order by o.id
        for no key update of o
+  ), safe as (
+    select l.*, case when l.after not in ('cancelled', 'failed') or :"schema".forgotten_purchase(l.id) is null then l.after else 'needs_review' end as after_all
+      from locked as l
+     where l.after not in ('cancelled', 'failed') or not exists (select from :"schema".shop as s where s.one and s.compare_since is not null)
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(kind) as kinds,
-         array_agg(before) as befores, array_agg(after) as afters, array_agg(generation) as generations,
+         array_agg(before) as befores, array_agg(after_all) as afters, array_agg(generation) as generations,
          array_agg(settlement) as settlements, array_agg(request_id) as request_ids,
-         array_agg(at + delay_ms * interval '1 millisecond') as dues,
+         array_agg(at + case when after_all = after then delay_ms else 0 end * interval '1 millisecond') as dues,
          array_agg(jsonb_strip_nulls(coalesce(fact, '{}') || jsonb_build_object('settled_by', settlement))
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
                 'zinc_status', zinc_status, 'cost_minor', cost,
                 'hold_reason', case when held is null then hold_reason end,
-                'review_reason', case when after = 'needs_review' then review_reason end))
-              || case when settlement is not null and after in ('pending', 'needs_review') then '{"zinc_request_id": null}'::jsonb else '{}' end
-              || case when held is not null and after in ('cancelled', 'failed') then '{"hold_reason": null}'::jsonb else '{}' end)) as datas,
+                'review_reason', case when after_all <> after then 'purchase_forgotten' when after = 'needs_review' then review_reason end))
+              || case when settlement is not null and after_all in ('pending', 'needs_review') then '{"zinc_request_id": null}'::jsonb else '{}' end
+              || case when held is not null and after_all in ('cancelled', 'failed') then '{"hold_reason": null}'::jsonb else '{}' end)) as datas,
          bool_or(after in ('pending', 'completed', 'failed', 'cancelled') and settlement is null
            or (settlement = 'delivered') <> (after = 'completed')) as unsettled_return
-    into good from locked;
+    into good from safe;
   if good.unsettled_return then
     raise exception 'an order returns to pending or ends only when its attempt is settled, and is completed only when delivered'
       using errcode = 'PT409';

@@ -3,6 +3,8 @@
 --          this function refuses a decision that could buy twice: an order returns to pending only
 --          when its attempt is settled by a used-up key or certainly never sent. // G5, G6, G13
 --          An order that ends so sends its money back. // C5
+--          While the shop has to be compared with its partners no order ends so: the claim is left to end by
+--          itself, and is repeated. Where a purchase of it was forgotten, a person ends it. // G22
 -- Locks:   orders in id order, for no key update; then their attempts; of ended ones the payments.
 -- Rows:    per recorded order one change, one event, one attempt; of ended ones at most one move.
 -- Callers: the service's engine.
@@ -48,23 +50,27 @@ begin
            case when f.wished and f.unsent then 'never_sent' else f.settlement end as evidence,
            at + f.delay_ms * interval '1 millisecond' as wait_until
       from fenced as f
+  ), safe as (
+    select d.*, case when d.final not in ('cancelled', 'failed') or :"schema".forgotten_purchase(d.id) is null then d.final else 'needs_review' end as after_all
+      from decided as d
+     where d.final not in ('cancelled', 'failed') or not exists (select from :"schema".shop as s where s.one and s.compare_since is not null)
   )
   select array_agg(id) as ids, array_agg(version) as versions, array_agg(generation) as generations,
          array_agg(kind) as kinds, array_agg(code) as codes, array_agg(unsent) as unsent,
          array_agg(case when kind = 'claim_released' then known else outcome end) as outcomes,
-         array_agg(evidence) as settlements, array_agg(final) as afters,
-         array_agg(case when final = 'submitting'
-           then greatest(wait_until, at + bound) else wait_until end) as dues,
+         array_agg(evidence) as settlements, array_agg(after_all) as afters,
+         array_agg(case when final = 'submitting' then greatest(wait_until, at + bound)
+                        when after_all <> final then at else wait_until end) as dues,
          array_agg(jsonb_strip_nulls(jsonb_build_object('code', code, 'settled_by', evidence, 'calls', calls,
            'outcome', case when kind = 'claim_released' then known else outcome end))
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
-                'review_reason', case when final = 'needs_review' then coalesce(review_reason, code) end,
+                'review_reason', case when after_all <> final then 'purchase_forgotten' when final = 'needs_review' then coalesce(review_reason, code) end,
                 'hold_reason', case when held is null then hold_reason end))
-             || case when held is not null and final in ('cancelled', 'failed') then '{"hold_reason": null}'::jsonb else '{}' end)) as datas,
+             || case when held is not null and after_all in ('cancelled', 'failed') then '{"hold_reason": null}'::jsonb else '{}' end)) as datas,
          bool_or(final = 'pending' and settlement is null and not unsent
            or final in ('completed', 'cancelled', 'failed') and evidence is null
            or settlement is not null and (kind = 'claim_released' or outcome is distinct from 'refused')) as unfounded
-    into good from decided;
+    into good from safe;
   if good.ids is not null then
     if good.unfounded then
       raise exception 'an order ends or returns to pending only when its attempt is refused and settled, or was never sent'

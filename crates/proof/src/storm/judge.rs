@@ -21,7 +21,7 @@ const PAGE: i32 = 2000;
 const TOLD_MAX: usize = 8;
 
 /// Why an order may wait for a person after a storm, and how it comes to that.
-pub const REASONS: [(&str, &str); 7] = [
+pub const REASONS: [(&str, &str); 8] = [
     (
         "held as payment_refunded",
         "its money was returned, and then the database was put back and had forgotten that: nothing more is bought, and a person ends it",
@@ -33,6 +33,10 @@ pub const REASONS: [(&str, &str); 7] = [
     (
         "held as cancel_requested",
         "its customer asked to cancel while it might be bought, and its outcome is not known: nothing is sent any more, and only a person or the end of its key decides",
+    ),
+    (
+        "purchase_forgotten",
+        "the purchase that the database knows was refused, and the provider has a later one that was forgotten when it was put back",
     ),
     (
         "accepted_while_held",
@@ -251,7 +255,8 @@ impl Verdict {
 
     /// Without a restore nobody waits for what only a restore does to an order.
     fn nothing_was_forgotten(&mut self) {
-        for reason in OF_A_RESTORE.map(|hold| format!("held as {hold}")) {
+        let held = OF_A_RESTORE.map(|hold| format!("held as {hold}"));
+        for reason in held.into_iter().chain(["purchase_forgotten".to_owned()]) {
             if let Some(count) = self.with_person.get(&reason) {
                 self.violations.push(format!("{count} orders {reason}, and nothing was restored"));
             }
