@@ -1,6 +1,6 @@
 -- What an engine records of a call that ended: behind its own lease, once, and what follows from it.
 \ir begin.psql
-select plan(59);
+select plan(64);
 
 select pg_temp.clock(0) as ignored \gset
 select pg_temp.not_held() as ignored \gset
@@ -138,6 +138,7 @@ select is(pg_temp.accepted(:'id', 'late-1', gen_random_uuid()), 'stale', 'anothe
 select is(pg_temp.findings(:'id'), 'request_id_late late-1 {"status": "submitting", "zinc_request_id": null}', 'but the id is kept: it may be a second purchase');
 select pg_temp.clock(60) as ignored \gset
 select is(pg_temp.accepted(:'id', 'late-2') || ', ' || pg_temp.order_of(:'id'), 'stale, submitting f due 60', 'nor does one whose lease has ended');
+select is(pg_temp.findings(:'id') like '%, request_id_late late-2 {%', true, 'and its id came late, from the moment of the end on');
 select pg_temp.clock(59.999999) as ignored \gset
 select is(pg_temp.accepted(:'id', 'id-' || :'id') || ', ' || pg_temp.order_of(:'id'), 'recorded, submitted_to_zinc t submitted due 64.999999', 'until then it does');
 select is(pg_temp.last_event(:'id'), format('purchase_accepted submitting submitted_to_zinc engine/pgtap options {"set": {"zinc_status": "submitted", "zinc_request_id": "id-%s"}}', :'id'), 'with its event');
@@ -148,22 +149,26 @@ select pg_temp.clock(0) as ignored \gset
 select pg_temp.leased() as taken, pg_temp.leased() as held \gset
 select is(pg_temp.accepted(:'taken', 'id-' || :'id') || ', ' || pg_temp.order_of(:'taken'), 'id_taken, submitting f due 60', 'an id of another order is not taken');
 select is(pg_temp.findings(:'taken'), format('request_id_of_another_order id-%s {"status": "submitting", "zinc_request_id": null}', :'id'), 'and told');
+select is(pg_temp.got('select split_part(runbook, ''.'', 1) from alerts where order_id = {id} and closed_at is null', :'taken'), 'The provider answered with a request id that belongs to another order', 'with what to do');
 select pg_temp.said('hold_order({id}, ''disputed'')', :'held') as ignored \gset
 select is(pg_temp.accepted(:'held', 'id-' || :'held') || ', ' || pg_temp.order_of(:'held'), 'recorded, needs_review accepted_while_held disputed t submitted due 5', 'an order that was held meanwhile keeps the id and waits for a person');
 select pg_temp.in_status('completed') as done \gset
 select pg_temp.leased() as former \gset
 select is(pg_temp.accepted(:'former', pg_temp.request(:'done')) || ', ' || pg_temp.order_of(:'former'), 'id_taken, submitting f due 60', 'nor is an id that an ended order has');
+select is(pg_temp.findings(:'former'), format('request_id_of_another_order %s {"status": "submitting", "zinc_request_id": null}', pg_temp.request(:'done')), 'which is told as well');
 select is(pg_temp.accepted(:'done', pg_temp.request(:'done')) || ', ' || pg_temp.findings(:'done'), 'stale, none', 'its own id is no news to it');
 -- Each fence is its own order's, whatever an order came to.
 select pg_temp.leased() as one, pg_temp.leased() as other, pg_temp.leased() as has, pg_temp.in_status('needs_review') as review, pg_temp.leased() as third \gset
 select is(pg_temp.accepted(:'one', 'id-' || :'one', md5(:'other')::uuid) || ', ' || pg_temp.order_of(:'one') || ', ' || pg_temp.order_of(:'other'), 'stale, submitting f due 60, submitting f due 60', 'the token of another order records nothing');
 select is(pg_temp.ends(:'one', jsonb_build_object('token', md5(:'other')::uuid)) || ', ' || pg_temp.attempt_of(:'one') || ', ' || pg_temp.attempt_of(:'other'), 'done stale, open calls 1 sent 0 dead 82800 deadline 30 f, open calls 1 sent 0 dead 82800 deadline 30 f', 'nor is anything else');
+select is(pg_temp.findings(:'one'), format('request_id_late id-%s {"status": "submitting", "zinc_request_id": null}', :'one'), 'and its id came late');
 select pg_temp.forced('orders', :'has', 'zinc_request_id = ''old-'' || {id}') as ignored \gset
 select is(pg_temp.accepted(:'has', 'new-' || :'has') || ', ' || pg_temp.got('select zinc_request_id from orders where id = {id}', :'has'), 'id_taken, old-' || :'has', 'an id that an order has is not overwritten');
 select pg_temp.forced('order_attempts', :'review', 'lease_token = md5({id}::text)::uuid, lease_expires_at = now() + interval ''1 minute''') as ignored \gset
 select is(pg_temp.accepted(:'review', 'id-' || :'review') || ', ' || pg_temp.ends(:'review') || ', ' || pg_temp.order_of(:'review'), 'stale, done stale, needs_review odd_code f due 0', 'an order that is with a person is not changed by an engine');
 select pg_temp.forced('orders', :'done', 'zinc_request_id = null') as ignored \gset
 select is(pg_temp.accepted(:'third', pg_temp.request(:'done')) || ', ' || pg_temp.order_of(:'third'), 'id_taken, submitting f due 60', 'an id that an earlier attempt had is taken');
+select is(pg_temp.accepted(:'done', pg_temp.request(:'done')) || ', ' || pg_temp.findings(:'done'), 'stale, none', 'to the order of that attempt it is no news');
 select pg_temp.leased() as a, pg_temp.leased() as b, least(one, other) as c, greatest(one, other) as d from (select pg_temp.leased() as one, pg_temp.leased() as other offset 0) as t \gset
 select is(pg_temp.asked('app', format('(select string_agg(r.result, '' '' order by array_position(array[%1$L, %2$L, %3$L, %4$L]::uuid[], r.order_id)) from record_acceptances(''pgtap'', 5000, array[%1$L, %2$L, %3$L, %4$L]::uuid[],
   array[md5(%1$L), md5(''other''), md5(%3$L), md5(%4$L)]::uuid[], array[''m-1-'' || %1$L, ''m-2-'' || %1$L, ''m-3-'' || %1$L, ''m-3-'' || %1$L]) as r)', :'a', :'b', :'c', :'d')) #>> '{}', 'recorded stale recorded id_taken', 'many at once, each by its own token, and an id once');
