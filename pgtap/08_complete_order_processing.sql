@@ -1,7 +1,7 @@
 -- complete_order_processing: good news is stored once and only forward, the same id again is a success that
 -- changes nothing, another id never overwrites the first, and a word of failure changes nothing.
 \ir begin.psql
-select plan(94);
+select plan(102);
 
 create function pg_temp.reported(id uuid, request text, news text default 'submitted', last text default 'submitted_to_zinc') returns text
 language plpgsql as $$
@@ -13,6 +13,13 @@ language plpgsql as $$
 begin
   return pg_temp.got('select concat_ws('' '', status, zinc_request_id is not null, zinc_status) from orders where id = {id}', id);
 end $$;
+
+-- The id of an attempt that is settled is no news, although no other attempt has any: the first of all here.
+select pg_temp.in_status('submitting') as alone \gset
+select pg_temp.setback(:'alone', 'purchase_refused', 'refused', 'key_used_up', 'pending') as ignored \gset
+select pg_temp.forced('order_attempts', :'alone', 'request_id = ''alone-'' || order_id') as ignored \gset
+select pg_temp.claimed(:'alone') as ignored \gset
+select is(pg_temp.reported(:'alone', 'alone-' || :'alone'), 'refused request_id_stale', 'the only id that any attempt has is stale like others');
 
 -- The protected transitions, one at a time.
 select pg_temp.in_status('submitting') as id \gset
@@ -111,5 +118,16 @@ select matches(pg_temp.said(call, :'id'), '^' || code || ' ', call)
     ('complete_order_processing({id}, ''x'', ''submitted'', null)', '22023'), ('complete_order_processing({id}, ''x'', ''submitted'', ''failed'')', '22023'),
     ('complete_order_processing({id}, ''x'', options => ''{"retry": true}'')', '22023'), ('complete_order_processing({id}, ''x'', options => ''[]'')', '22023'),
     ('complete_order_processing({id}, ''x'', options => ''{"actor": "  "}'')', '22023')) as t (call, code);
+
+-- The usual call waits for nobody: it does not go by the function that does, which gives another answer here.
+create temporary table usual as select news, pg_temp.in_status('submitting') as o from unnest('{submitted, request_processing, processing}'::text[]) as news;
+select pg_temp.in_status('submitting') as held_again \gset
+select pg_temp.said('hold_order({id})', :'held_again') as ignored \gset
+select pg_temp.owner_makes('create or replace function accept_patiently(order_uuid uuid, request_id_param text, zinc_status_param text, final_status_param text, options jsonb) returns jsonb
+  language sql return ''{"success": true, "status": "patiently"}''::jsonb') as ignored \gset
+select pg_temp.clock(7200) as ignored \gset
+select is(pg_temp.reported(:'held_again', pg_temp.request(:'held_again')), 'done patiently', 'what stands otherwise is asked with patience');
+select is(pg_temp.reported(o, pg_temp.request(o), news), 'done submitted_to_zinc', 'the usual ' || news || ' is stored at once') from usual;
+select is(pg_temp.got('select updated_at = clock_now() from orders where id = {id}', o), 'true', 'and somebody has looked after the order: ' || news) from usual;
 select * from finish();
 rollback;

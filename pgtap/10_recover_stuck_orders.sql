@@ -2,7 +2,7 @@
 -- makes the same attempt unknown and due, and a dead key or used-up tries go to a person. Nothing is ever
 -- handed back for a new purchase.
 \ir begin.psql
-select plan(48);
+select plan(58);
 
 -- A submission whose lease ended so long ago; the first to be looked at, however many others wait.
 create function pg_temp.left_alone(ended interval, key_ms bigint default 82800000) returns uuid
@@ -76,7 +76,42 @@ select is(pg_temp.recovered('0', :'aged'), 'left alone', 'an old order with a li
 select pg_temp.paid() as alive_still \gset
 select pg_temp.claimed(:'alive_still', 60000, 1) as ignored \gset
 select pg_temp.owner_does('update orders set due_at = now() - interval ''1 hour'', updated_at = now() - interval ''1 hour'' where id = {id}', :'alive_still') as ignored \gset
+select pg_temp.stored(:'alive_still') as alive_still_before \gset
 select is(pg_temp.recovered('0', :'alive_still'), 'left alone', 'a live lease is left alone whatever the order''s times say, and though its key is dead');
+select is(pg_temp.stored(:'alive_still'), :'alive_still_before', 'and its times stay');
+
+-- What is not being bought is none of its business, however late it is and whatever its attempt left behind.
+create function pg_temp.overdue(id uuid) returns void
+language plpgsql as $$
+begin
+  perform pg_temp.owner_does('update orders set due_at = now() - interval ''1 hour'', updated_at = now() - interval ''1 hour'' where id = {id}', id);
+end $$;
+select pg_temp.in_status('pending') as neglected, pg_temp.in_status('submitted_to_zinc') as watched, pg_temp.paid() as reviewed \gset
+select pg_temp.claimed(:'reviewed', 60000, 1) as ignored \gset
+select pg_temp.setback(:'reviewed', 'purchase_doubtful', 'unknown', null, 'needs_review', 'odd_code') as ignored \gset
+select pg_temp.owner_does('update order_attempts set lease_expires_at = now() - interval ''1 hour'', call_deadline_at = now() - interval ''1 hour'' where order_id = {id}', :'watched') as ignored \gset
+select pg_temp.overdue(:'neglected'), pg_temp.overdue(:'watched'), pg_temp.overdue(:'reviewed') \gset
+select pg_temp.stored(:'neglected') as neglected_before, pg_temp.stored(:'watched') as watched_before, pg_temp.stored(:'reviewed') as reviewed_before \gset
+select is(pg_temp.said('recover_stuck_orders(0)'), 'done', 'an ended lease of a bought order and the dead key of one in review stop nothing');
+select is(pg_temp.stored(:'neglected'), :'neglected_before', 'an order that nobody has claimed for an hour is left to the claim');
+select is(pg_temp.stored(:'watched'), :'watched_before', 'a bought one to whoever reads it');
+select is(pg_temp.stored(:'reviewed'), :'reviewed_before', 'one in review to its person');
+
+-- Of an order that was tried twice the attempt counts that is not settled.
+select pg_temp.paid() as second \gset
+select pg_temp.claimed(:'second', 60000, 1) as ignored \gset
+select pg_temp.setback(:'second', 'purchase_refused', 'refused', 'key_used_up', 'pending') as ignored \gset
+select pg_temp.claimed(:'second') as ignored \gset
+select pg_temp.owner_does('update order_attempts set lease_expires_at = now() - interval ''1 hour'', call_deadline_at = now() - interval ''1 hour'' where order_id = {id} and generation = 2', :'second'), pg_temp.overdue(:'second') \gset ignored_
+select is(pg_temp.recovered('0', :'second'), 'submitting', 'its lease has ended');
+select is(pg_temp.got('select string_agg(concat_ws('' '', generation, outcome, settled_by), '', '' order by generation) from order_attempts where order_id = {id}', :'second'), '1 refused key_used_up, 2 unknown', 'and the refused one stays refused');
+select pg_temp.overdue(:'second') as ignored \gset
+select is(pg_temp.said('recover_stuck_orders(0)') || ', ' || pg_temp.got('select status from orders where id = {id}', :'second'), 'done, submitting', 'the dead key of the refused one takes it to nobody');
+
+-- The next look finds it, although nothing else is to be bought.
+select pg_temp.owner_does('update orders set due_at = now() + interval ''1 day'' where status = ''pending''') as ignored \gset
+select pg_temp.overdue(:'second') as ignored \gset
+select is(pg_temp.got('select string_agg(concat_ws('' '', status, outcome), '', '') from lock_due_orders(''pgtap'', 10, {id})', :'second'), 'submitting unknown', 'it may be repeated, and is found when nothing new waits');
 
 -- To a person.
 select pg_temp.left_alone('5 minutes', 1) as dead, pg_temp.left_alone('5 minutes') as tried, pg_temp.in_status('pending') as held \gset
@@ -105,6 +140,13 @@ select is(pg_temp.got(format('select count(*) from orders where id in (%L, %L, %
   :'due', :'old', :'young', :'almost', :'dead', :'tried', :'lost')), '0', 'nothing was handed back for a new purchase');
 select is(pg_temp.got('select count(*) from order_attempts where order_id = {id}', id::uuid), '1', 'there is one attempt still')
   from unnest(array[:'due', :'old', :'dead', :'tried', :'lost']) as id;
+
+-- Many at once: five hundred, unless somebody asks for another number.
+select pg_temp.in_status('unknown') as template \gset
+select pg_temp.owner_does('alter table orders disable trigger user; insert into orders select c.* from orders as o cross join generate_series(1, 501) as s
+  cross join lateral jsonb_populate_record(o, jsonb_build_object(''id'', gen_random_uuid(), ''order_number'', o.order_number || '' '' || s, ''due_at'', now() - interval ''1 hour'', ''updated_at'', now() - interval ''1 hour'')) as c
+  where o.id = {id}; alter table orders enable trigger user', :'template') as ignored \gset
+select is(pg_temp.asked('service_role', 'recover_stuck_orders(0)') ->> 'rescheduled', '500', 'five hundred lost schedules are made anew at a time');
 
 -- Misuse raises.
 select matches(pg_temp.said(call), '^22023 ', call)

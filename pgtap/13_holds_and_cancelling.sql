@@ -1,7 +1,7 @@
 -- A held order is not bought; a hold that the payment decides is not ended by a person. An order is cancelled
 -- at once only when nothing of it was sent; otherwise the wish is kept and nothing is refunded before.
 \ir begin.psql
-select plan(73);
+select plan(81);
 
 create function pg_temp.held(id uuid) returns text
 language plpgsql as $$
@@ -60,6 +60,38 @@ select pg_temp.in_status('submitting') as unsent \gset
 select pg_temp.setback(:'unsent', 'claim_released', 'open', null, 'pending') as ignored \gset
 select is(pg_temp.said('cancel_order({id})', :'unsent') || ', ' || pg_temp.got('select settled_by from order_attempts where order_id = {id}', :'unsent'), 'done cancelled, never_sent',
   'one given back before its first byte is cancelled, and its attempt was never sent');
+select pg_temp.in_status('submitting') as leased \gset
+select pg_temp.setback(:'leased', 'claim_released', 'open', null, 'pending') as ignored \gset
+select pg_temp.forced('order_attempts', :'leased', 'lease_token = gen_random_uuid(), lease_expires_at = now()') as ignored \gset
+select is(pg_temp.said('cancel_order({id})', :'leased') || ', ' || pg_temp.got('select concat_ws('' '', settled_by, lease_token, lease_expires_at) from order_attempts where order_id = {id}', :'leased'), 'done cancelled, never_sent',
+  'whoever had leased it has nothing to send any more');
+
+-- An order of which nothing is bought any more is cancelled as if nothing had been sent, and its history tells what that changed.
+create function pg_temp.ending(id uuid) returns text
+language plpgsql as $$
+begin
+  return pg_temp.said('cancel_order({id})', id) || ', ' || pg_temp.got('select concat_ws('' '', o.status, o.hold_reason, o.review_reason, e.data -> ''set'') from orders as o join order_events as e on e.order_id = o.id and e.kind = ''order_cancelled'' where o.id = {id}', id)
+    || ', ' || pg_temp.moves(id);
+end $$;
+select is(pg_temp.ending(pg_temp.paid()), 'done cancelled, cancelled {}, refund 1530 order_ended open', 'of a paid order nothing else changes');
+select pg_temp.paid() as stopped \gset
+select pg_temp.said('hold_order({id})', :'stopped') as ignored \gset
+select is(pg_temp.ending(:'stopped'), 'done cancelled, cancelled {"hold_reason": null}, refund 1530 order_ended open', 'a held order is held no more');
+select pg_temp.in_status('submitting') as refused, pg_temp.in_status('submitting') as reviewed \gset
+select pg_temp.setback(:'refused', 'purchase_refused', 'refused', 'key_used_up', 'pending') as ignored \gset
+select is(pg_temp.ending(:'refused'), 'done cancelled, cancelled {}, refund 1530 order_ended open', 'one that the provider refused ends at once');
+select is(pg_temp.got('select outcome || '' '' || settled_by from order_attempts where order_id = {id}', :'refused'), 'refused key_used_up', 'and its attempt stays as it was settled');
+select pg_temp.setback(:'reviewed', 'purchase_refused', 'refused', 'key_used_up', 'needs_review', 'odd_code') as ignored \gset
+select is(pg_temp.ending(:'reviewed'), 'done cancelled, cancelled {"review_reason": null}, refund 1530 order_ended open', 'so does one that a person should have looked at for that');
+select pg_temp.paid() as doubted \gset
+select pg_temp.told(:'doubted', '{"in_review": true}') as ignored \gset
+create function pg_temp.shown(id uuid) returns text
+language plpgsql as $$
+begin
+  return pg_temp.got('select concat_ws('' '', (select count(*) from findings where order_id = {id} and closed_at is null), (select count(*) from alerts where order_id = {id} and closed_at is null))', id);
+end $$;
+select is(pg_temp.shown(:'doubted') || ', ' || pg_temp.ending(:'doubted') || ', ' || pg_temp.shown(:'doubted'), '1 1, done cancelled, cancelled {"hold_reason": null}, refund 1530 order_ended open, 0 0',
+  'what a person was shown of its payment is shown no more');
 
 -- The wish.
 create temporary table wished as select s, pg_temp.in_status(s) as o from unnest('{submitting, unknown, submitted_to_zinc, processing, needs_review}'::text[]) as s;
@@ -81,6 +113,7 @@ select is(pg_temp.said('cancel_order({id})', pg_temp.in_status(s)), 'refused ord
 select matches(pg_temp.said(call, :'id'), '^' || code || ' ', call)
   from (values ('hold_order(gen_random_uuid())', 'PT404'), ('hold_order({id}, ''awaiting_payment'')', '22023'), ('hold_order({id}, null)', '22023'), ('hold_order({id}, ''x'')', '22023'),
     ('hold_order({id}, options => ''{"note": ""}'')', '22023'), ('release_hold(gen_random_uuid())', 'PT404'), ('release_hold({id}, ''{"force": "yes"}'')', '22023'),
-    ('cancel_order(gen_random_uuid())', 'PT404'), ('cancel_order({id}, '''')', '22023'), ('cancel_order({id}, repeat(''x'', 301))', '22023'), ('cancel_order({id}, ''a'' || chr(10))', '22023')) as t (call, code);
+    ('cancel_order(gen_random_uuid())', 'PT404'), ('cancel_order({id}, '''')', '22023'), ('cancel_order({id}, repeat(''x'', 301))', '22023'), ('cancel_order({id}, ''a'' || chr(10))', '22023'),
+    ('cancel_order({id}, options => ''{"who": "x"}'')', '22023')) as t (call, code);
 select * from finish();
 rollback;

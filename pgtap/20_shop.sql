@@ -1,7 +1,7 @@
 -- The shop as a whole: who may stop it and let it go on, when an engine may trust its database, and what
 -- happens where the database has forgotten something: nothing is bought twice for it, and nothing is lost.
 \ir begin.psql
-select plan(193);
+select plan(201);
 
 -- How the shop stands, in seconds of that clock.
 create function pg_temp.shop() returns text
@@ -178,6 +178,10 @@ select is(pg_temp.got('select (data ->> ''seen'') || actor from findings where k
 select is(pg_temp.may(0), 'false went_back held 0 compare 0 forgotten 0', 'then nobody may');
 select pg_temp.stands() as ignored \gset
 select is(pg_temp.may(101), 'false went_back held 0 compare 0 forgotten 0', 'nor whoever remembers more than all');
+select pg_temp.stands() as ignored \gset
+select pg_temp.owner_does('insert into workers (worker, release, started_at, seen_at, beats) values (''pgtap other'', ''0'', now(), now(), 90)') as ignored \gset
+select is(pg_temp.may(95), 'true free', 'whose row was swept is not asked for another worker''s beats');
+select is(pg_temp.may(51, 50), 'false went_back held 0 compare 0 forgotten 0', 'and another''s do not speak for his');
 
 -- A person stops the shop, and lets it go on.
 select matches(pg_temp.said(call), '^22023 ', call)
@@ -208,6 +212,21 @@ select pg_temp.held_as('went_back') as ignored \gset
 select is(pg_temp.asked('service_role', 'hold_shop(''why'')') - 'held_since', '{"success": true, "duplicate": false, "held_because": "went_back"}', 'and not above one that a restore made');
 
 select is(pg_temp.got('select (select count(*) from findings where kind = ''pgtap_open'' and closed_at is null) || '' '' || (select count(*) from alerts where rule = ''pgtap_open'' and closed_at is null)'), '1 1', 'what else is told of stays');
+-- Holding and releasing close what is open about the shop, and nothing that is closed already or about an order.
+select pg_temp.stands() as ignored \gset
+select pg_temp.owner_does('insert into findings (id, order_id, kind, subject, data, actor, opened_at, closed_at) select gen_random_uuid(), o, ''shop_held'', ''pgtap_before'', ''{}'', ''x'', now() - interval ''2 hours'', c from (values ({id}::uuid, null), (null, now() - interval ''1 hour'')) as t (o, c);
+  insert into alerts (id, order_id, rule, subject, runbook, opened_at, closed_at) select gen_random_uuid(), order_id, kind, subject, ''x'', opened_at, closed_at from findings where subject = ''pgtap_before''', :'id') as ignored \gset
+create function pg_temp.told_before() returns text
+language plpgsql as $$
+begin
+  return pg_temp.got('select string_agg(concat_ws('' '', part, order_id is null, extract(epoch from closed_at - now())::integer), '', '' order by part, order_id) from (
+    select ''finding'' as part, order_id, closed_at from findings where subject = ''pgtap_before'' union all select ''alert'', order_id, closed_at from alerts where subject = ''pgtap_before'') as t');
+end $$;
+select pg_temp.asked('service_role', 'hold_shop(''why'')') as ignored \gset
+select is(pg_temp.told_before(), 'alert f, alert t -3600, finding f, finding t -3600', 'a new hold leaves alone what was told of a former one');
+select pg_temp.asked('service_role', 'release_shop(''why'')') as ignored \gset
+select is(pg_temp.shop() || ', ' || pg_temp.told_before(), 'free, alert f, alert t -3600, finding f, finding t -3600', 'and so does its end');
+select pg_temp.owner_does('update findings set closed_at = now() where subject = ''pgtap_before'' and closed_at is null; update alerts set closed_at = now() where subject = ''pgtap_before'' and closed_at is null') as ignored \gset
 
 -- A shop that may have forgotten something is released when it was compared, and no call of before can be under way.
 select pg_temp.owner_does('update settings set value = ''60000'' where name = ''processing_bound_ms''') as ignored \gset
@@ -281,13 +300,15 @@ select is(pg_temp.got('select data ->> ''hold_before'' from order_events where o
 select pg_temp.nothing_forgotten() as ignored \gset
 
 -- An order whose purchase may be forgotten is not ended.
-select pg_temp.paid() as ending \gset
+select pg_temp.paid() as ending, pg_temp.in_status('needs_review') as in_review \gset
 select pg_temp.held_as('unwatched') as ignored \gset
 select is(pg_temp.said('cancel_order({id})', :'ending'), 'refused shop_held', 'while nobody knows what was forgotten no order is cancelled');
 select pg_temp.stands('held_since = now(), held_because = ''operator''') as ignored \gset
 select pg_temp.forgot(:'ending', 'purchase_forgotten', 10) as ignored \gset
 select is(pg_temp.said('cancel_order({id})', :'ending'), 'refused purchase_forgotten', 'nor one whose purchase was forgotten');
 select is(pg_temp.asked('service_role', 'cancel_order({id})', :'ending') ->> 'order_id', :'ending', 'and that is told of the order');
+select pg_temp.forgot(:'in_review', 'purchase_forgotten', 10) as ignored \gset
+select is(pg_temp.said('cancel_order({id})', :'in_review'), 'refused purchase_forgotten', 'nor one in review');
 select pg_temp.nothing_forgotten() as ignored \gset
 select is(pg_temp.said('cancel_order({id})', :'held_before'), 'refused purchase_forgotten', 'nor one that a person is looking at');
 select is(pg_temp.said('cancel_order({id})', :'ending'), 'done cancelled', 'others are, although a person has stopped the shop');
@@ -340,6 +361,14 @@ select is(pg_temp.found(reason, 'purchase_forgotten', '{"attempt_id": "x"}', -49
   from unnest('{another_place, went_back, operator}'::text[]) as reason;
 select is(pg_temp.found(null, 'purchase_forgotten', '{"attempt_id": "x"}', -50), 'false free', 'what stood when a person released the shop does not hold it again');
 select is(pg_temp.found(null, 'purchase_not_recorded', '{"attempt_id": "x"}', -49), 'false free', 'nor does another difference');
+select is(pg_temp.found(null, 'purchase_without_order', '{"attempt_id": null}', -49), 'false free', 'nor does a purchase that nobody signed as ours');
+select pg_temp.stands() as ignored \gset
+select pg_temp.nothing_forgotten() as ignored \gset
+select pg_temp.forgot(null, 'purchase_forgotten', 10, seen => -50), pg_temp.forgot(null, 'purchase_not_recorded', 10, seen => -49) \gset
+select is(pg_temp.noted(3, -100, '{purchases}'), 'false free', 'nor does another difference that is found after the release, beside what the person has seen');
+select pg_temp.owner_does('update findings set kind = ''pgtap_released'' where kind = ''shop_released''') as ignored \gset
+select is(pg_temp.found(null, 'purchase_forgotten', '{"attempt_id": "x"}', -50), 'true forgotten held 3 compare 3 compared 3 forgotten 0', 'a shop that nobody ever released is held by whatever was forgotten');
+select pg_temp.owner_does('update findings set kind = ''shop_released'' where kind = ''pgtap_released''') as ignored \gset
 select pg_temp.paid() as late \gset
 select pg_temp.stands() as ignored \gset
 select pg_temp.nothing_forgotten() as ignored \gset
