@@ -3,7 +3,9 @@
 
 use orders_proof::world::ground::Ground;
 use orders_proof::world::worker::Setup;
-use orders_proof::world::{Shop, TOTAL, fresh_database, hurried, store};
+use orders_proof::world::{Shop, TOTAL, fresh_database, hurried, quick, store};
+use orders_sandbox::zinc::{Event, Faults};
+use orders_sandbox::{Line, Options};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -17,9 +19,14 @@ struct Restored {
 
 /// A shop on a server of its own.
 async fn at_home() -> Shop {
+    at_home_with(hurried()).await
+}
+
+/// The same with these partners.
+async fn at_home_with(partners: Options) -> Shop {
     let ground = Ground::own().await;
     let database = ground.fresh_database().await;
-    Shop::on(ground, &database, "public", hurried()).await
+    Shop::on(ground, &database, "public", partners).await
 }
 
 /// Buys on both sides of a backup. An engine may run when it is put back, or none.
@@ -174,6 +181,62 @@ async fn g22_what_was_cancelled_before_anybody_noticed_is_returned_by_nobody_whi
     assert_eq!(shop.stripe().refunds_of(&intent).len(), 0);
     worker.stop().await;
     restored.once();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g22_an_order_whose_second_key_was_forgotten_does_not_end_with_its_first() {
+    let mut partners = hurried();
+    partners.zinc.placed_after_ms = 3_000;
+    partners.zinc.faults = quick(Faults {
+        fail_later: 1.0,
+        fail_codes: vec!["zma_temporarily_overloaded".into()],
+        ..Faults::none()
+    });
+    let shop = at_home_with(partners).await;
+    shop.own_clock().await;
+    let order = shop.paying(1).await[0];
+    let worker = shop.worker(Setup::default()).await;
+    let accepted =
+        format!("select status = 'submitted_to_zinc' from {{s}}.orders where id = '{order}'");
+    shop.until(&accepted).await;
+    worker.stop().await;
+    shop.ground.back_up(&shop.admin).await;
+    // What was accepted fails, and is bought under the next key.
+    shop.zinc().set_faults(quick(Faults::none())).unwrap();
+    shop.finish().await;
+    shop.bought_once(&[order]).await;
+    shop.ground.put_back(&shop.admin).await;
+    let restored = Restored { shop, kept: order, forgotten: order, lost: order };
+    let shop = &restored.shop;
+    // Before anybody has noticed its customer changes his mind.
+    assert_eq!(restored.ask(&format!("cancel_order('{order}')")).await, "submitted_to_zinc");
+    let worker = shop.worker(Setup::default()).await;
+    shop.until("select compared_at is not null from {s}.shop").await;
+    let told = shop.zinc().ledger().len();
+    let read = |it: &Line<Event>| matches!(it.event, Event::Read { .. });
+    // The second reading begins when the first one's end is recorded, or is not.
+    let twice = |all: &[Line<Event>]| all.iter().skip(told).filter(|it| read(it)).count() > 1;
+    shop.zinc().wait_until(twice).await;
+    assert_eq!(
+        shop.status(order).await,
+        "submitted_to_zinc",
+        "nothing ends in a shop that is held"
+    );
+    shop.shift("5 minutes").await;
+    assert_eq!(restored.release().await, "released 0");
+    shop.until(&format!("select status = 'needs_review' from {{s}}.orders where id = '{order}'"))
+        .await;
+    assert_eq!(shop.of(order, "review_reason").await, "purchase_forgotten");
+    assert_eq!(shop.count("select count(*) from {s}.money_moves").await, 0, "nothing goes back");
+    let request =
+        "select data ->> 'request_id' from {s}.differences where kind = 'purchase_forgotten'";
+    let request = shop.text(request).await;
+    let completed =
+        format!("manually_complete_order('{order}', '{request}', 'it is at the provider')");
+    assert_eq!(restored.ask(&completed).await, "completed");
+    worker.stop().await;
+    let summary = shop.zinc().summary();
+    assert_eq!((summary.creates, summary.live_purchases, summary.duplicates), (2, 1, vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
