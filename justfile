@@ -99,7 +99,7 @@ cargo-deny:
 interleave *arguments:
     cargo run --release -p orders-proof --bin interleave -- {{ arguments }}
 
-# Small changes of the shop's functions, each of which the pgTAP suite must notice; goes on where it ended
+# Small changes of the shop's functions, each of which the pgTAP suite must notice, or two sessions; goes on where it ended
 mutants *arguments:
     cargo run --release -p orders-proof --bin mutants -- {{ arguments }}
 

@@ -216,7 +216,8 @@ async fn g22_an_order_whose_second_key_was_forgotten_does_not_end_with_its_first
     let read = |it: &Line<Event>| matches!(it.event, Event::Read { .. });
     // The second reading begins when the first one's end is recorded, or is not.
     let twice = |all: &[Line<Event>]| all.iter().skip(told).filter(|it| read(it)).count() > 1;
-    shop.zinc().wait_until(twice).await;
+    let waited = tokio::time::timeout(Duration::from_secs(30), shop.zinc().wait_until(twice)).await;
+    waited.expect("what was not recorded is read again");
     assert_eq!(
         shop.status(order).await,
         "submitted_to_zinc",

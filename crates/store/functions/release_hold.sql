@@ -49,7 +49,9 @@ begin
     at, who.actor, who.actor_source);
   perform :"schema".close_finding(order_uuid, array[locked.hold_reason], at);
   update :"schema".payments as p
-     set warning_accepted = p.warning_accepted or locked.hold_reason = 'fraud_warning', stale_since = at, next_read_at = at,
+     set warning_accepted = p.warning_accepted or locked.hold_reason = 'fraud_warning', next_read_at = at,
+         -- A word of Stripe may have come while this waited for the payment. // C4
+         stale_since = greatest(p.stale_since, at),
          deviation = case when locked.hold_reason = 'fraud_warning' then nullif(p.deviation, 'fraud_warning') else p.deviation end
    where p.order_id = order_uuid and p.live
      and locked.hold_reason in ('fraud_warning', 'payment_refunded', 'payment_disputed', 'payment_in_review');

@@ -1,4 +1,5 @@
-//! `mutants`: small changes of the shop's functions, each of which the pgTAP suite must notice.
+//! `mutants`: small changes of the shop's functions, each of which the pgTAP suite must notice, or two sessions
+//! where one cannot.
 
 use anyhow::{Context, ensure};
 use clap::{Parser, ValueEnum};
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Change the shop's functions, one small change at a time, and see whether the pgTAP suite notices.
+/// Change the shop's functions, one small change at a time, and see whether the pgTAP suite notices, or two
+/// sessions do.
 ///
 /// A run goes on where another ended: what was noticed of a function that stands as it stood is not tried
 /// again.

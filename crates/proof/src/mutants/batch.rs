@@ -1,19 +1,23 @@
 //! Many changed functions judged side by side, each worker with a shop of its own.
 
 use super::change::Mutant;
+use super::scenes;
+use super::sessions::Stage;
 use super::suite::{Suite, Verdict, shop};
 use crate::storm::chance::Chance;
 use anyhow::Context;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
 /// A mutant that was judged.
 #[derive(Debug, Clone)]
 pub struct Judged {
     /// What was changed.
     pub mutant: Mutant,
-    /// What the suite says.
+    /// What the suite says, or two sessions.
     pub verdict: Verdict,
 }
 
@@ -71,8 +75,22 @@ where
     Ok(())
 }
 
+/// What two sessions say of a change that no file notices, where there is a scene about its function. Their stage
+/// is prepared when the first change comes that needs it.
+async fn two_sessions(
+    stage: &OnceCell<Stage>,
+    mutant: &Mutant,
+    text: &str,
+) -> anyhow::Result<Verdict> {
+    if scenes::about(&mutant.function).is_empty() {
+        return Ok(Verdict::Unnoticed);
+    }
+    stage.get_or_try_init(Stage::set).await?.judge(mutant, text).await
+}
+
 /// Judges what waits until nothing does.
 fn lane<F: Fn(Judged)>(shared: &Shared<F>, database: &str) -> anyhow::Result<()> {
+    let stage = OnceCell::new();
     loop {
         let next = shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(mutant) = next.filter(|_| Instant::now() < shared.until) else { return Ok(()) };
@@ -81,8 +99,11 @@ fn lane<F: Fn(Judged)>(shared: &Shared<F>, database: &str) -> anyhow::Result<()>
         let known_judges = known().get(&mutant.function).cloned();
         let mut judges =
             known_judges.unwrap_or_else(|| shared.suite.judges(&mutant.function, text));
-        let verdict = shared.suite.judge(database, &mutant, text, &mut judges)?;
+        let mut verdict = shared.suite.judge(database, &mutant, text, &mut judges)?;
         known().insert(mutant.function.clone(), judges);
+        if verdict == Verdict::Unnoticed {
+            verdict = Handle::current().block_on(two_sessions(&stage, &mutant, text))?;
+        }
         (shared.told)(Judged { mutant, verdict });
     }
 }

@@ -16,7 +16,7 @@ use std::path::Path;
 pub struct Function {
     /// A fingerprint of the text that was changed; another text is judged anew.
     text: String,
-    /// Those that were noticed, with the file of the suite that did, and those that the database refuses to
+    /// Those that were noticed, with the file of the suite that did or that two sessions did, and those that the database refuses to
     /// make, with none; by the fingerprints of their names: their text would fill a book.
     seen: BTreeMap<String, Option<String>>,
     /// Those that nobody noticed.
@@ -131,7 +131,7 @@ impl Counts {
         let unexplained = self.unexplained();
         let mut page = format!(
             "# The mutants\n\n{BEGINNING}\n## The functions of the database\n\n\
-             **{} changes of {} functions were tried: {noticed} noticed by the pgTAP suite, {} listed with a reason, {} that nobody noticed yet.** \
+             **{} changes of {} functions were tried: {noticed} noticed by the pgTAP suite or by two sessions, {} listed with a reason, {} that nobody noticed yet.** \
              {impossible} more make no function at all.\n\n\
              | function | changes | noticed | listed | not yet |\n|---|---|---|---|---|\n",
             noticed + unnoticed,
@@ -192,6 +192,8 @@ impl Counts {
 const BEGINNING: &str = "\
 A test that cannot fail proves nothing. So the product is changed in small ways, one at a time, and a test must notice each: a condition \
 that is not asked, a bound that is off by the least, a lock that is not taken, a statement that is not executed, a word that a list lacks. \
+Each file of the pgTAP suite is one session, and cannot see a lock: what it does not notice is tried in scenes of two sessions, where one \
+leaves something uncommitted and the other must wait for it, or pass it by, and answer for what stands then. \
 Written by `just mutants`, which goes on where the last run ended; the test command tries some, drawn by a seed, and demands that the list \
 below names nothing that is gone.
 

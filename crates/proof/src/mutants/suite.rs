@@ -50,7 +50,7 @@ pub fn functions() -> anyhow::Result<BTreeMap<String, String>> {
 /// What the suite says of a changed function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// This file notices.
+    /// This file notices, or two sessions do.
     Noticed(String),
     /// No file that calls the function notices.
     Unnoticed,
