@@ -23,7 +23,7 @@ begin
   loop
     perform :"schema".write_event(one.id, one.version, 'order_held', one.status, one.status, jsonb_build_object(
       'note', 'a purchase was forgotten when the database was restored', 'hold_before', one.hold_reason,
-      'set', '{"hold_reason": "restored"}'::jsonb), null, at, done_by, done_source);
+      'set', '{"hold_reason": "restored"}'::jsonb), null, :"schema".clock_now(), done_by, done_source);
     held := held + 1;
   end loop;
   return held;

@@ -47,6 +47,7 @@ begin
     from fenced as f
    where not exists (select from :"schema".order_attempts as x where x.request_id = f.request_id)
      and not exists (select from :"schema".orders as x where x.zinc_request_id = f.request_id);
+  at := :"schema".clock_now(); -- after the locks, so that history runs forward
   if good.ids is not null then
     perform :"schema".write_events(good.ids, good.versions, array_fill('purchase_accepted'::text, array[cardinality(good.ids)]),
       array_fill('submitting'::text, array[cardinality(good.ids)]), good.afters, good.datas,
@@ -63,8 +64,7 @@ begin
       join :"schema".orders as o on o.id = w.id and o.zinc_request_id is distinct from w.request_id
       left join :"schema".order_attempts as a on a.order_id = w.id and a.settled_at is null and a.lease_token = w.token
        and a.lease_expires_at > at and o.status = 'submitting'
-     where w.id <> all (coalesce(good.ids, '{}'))
-       and not exists (select from :"schema".order_attempts as x where x.order_id = w.id and x.request_id = w.request_id)
+     where not exists (select from :"schema".order_attempts as x where x.order_id = w.id and x.request_id = w.request_id)
   loop
     perform :"schema".open_finding(lost.id,
       case when lost.fenced then 'request_id_of_another_order' when lost.stored_id is not null then 'request_id_conflict'

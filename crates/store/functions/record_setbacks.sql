@@ -71,6 +71,7 @@ begin
            or final in ('completed', 'cancelled', 'failed') and evidence is null
            or settlement is not null and (kind = 'claim_released' or outcome is distinct from 'refused')) as unfounded
     into good from safe;
+  at := :"schema".clock_now(); -- after the locks, so that history runs forward
   if good.ids is not null then
     if good.unfounded then
       raise exception 'an order ends or returns to pending only when its attempt is refused and settled, or was never sent'

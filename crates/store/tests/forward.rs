@@ -85,6 +85,32 @@ async fn a_payment_that_waited_for_its_order_is_recorded_after_what_it_waited_fo
 }
 
 #[tokio::test]
+async fn an_answer_that_waited_for_its_order_is_recorded_after_what_it_waited_for() {
+    let shop = Arc::new(Shop::fresh().await);
+    shop.own_clock().await;
+    let hold = "hold_order('ID')";
+    let (accepted, token) = shop.submitting("1", 60_000).await;
+    let answer = format!(
+        "result from record_acceptances('t', 1000, array['ID'::uuid], array['{token}'::uuid], array['req-1'])"
+    );
+    waits(&shop, accepted, hold, &answer).await;
+    let (lost, token) = shop.submitting("2", 60_000).await;
+    let answer = format!(
+        "result from record_setbacks('t', array['ID'::uuid], array['{token}'::uuid], array['answer_lost'], array['odd'],
+           array['unknown'], array[null]::text[], array['submitting'], array[null]::text[], array[null]::text[], array[0]::bigint[])"
+    );
+    waits(&shop, lost, hold, &answer).await;
+    let forgotten = shop.paid("3").await;
+    shop.sql(&format!(
+        "insert into differences (id, kind, subject, order_id, about_at, data, first_at, last_at)
+         values (gen_random_uuid(), 'purchase_forgotten', 'req-3', '{forgotten}', clock_now() - interval '1 day', '{{}}', clock_now(), clock_now())"
+    ))
+    .await;
+    waits(&shop, forgotten, hold, "note_shop_compared('t', now(), '-infinity', '{purchases}')")
+        .await;
+}
+
+#[tokio::test]
 async fn releasing_the_hold_of_a_submission_with_a_lease_hides_it_from_nobody() {
     let shop = Shop::fresh().await;
     shop.own_clock().await;

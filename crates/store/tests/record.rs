@@ -96,6 +96,8 @@ async fn two_orders_of_one_batch_with_one_id_do_not_both_get_it() {
         ))
         .await;
     assert_eq!(words, "id_taken recorded recorded", "an order named twice gets its first id");
+    let second = format!("select kind from findings where order_id = '{a}' and subject = 'req-9'");
+    assert_eq!(shop.text(&second).await, "request_id_conflict", "and the other one is kept");
     assert_eq!(
         shop.text("select count(*) from orders where zinc_request_id is not null").await,
         "1"
