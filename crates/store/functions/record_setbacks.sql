@@ -48,7 +48,7 @@ begin
                 when f.kind = 'claim_released' then case when f.unsent then 'pending' else 'submitting' end
                 else f.after end as final,
            case when f.wished and f.unsent then 'never_sent' else f.settlement end as evidence,
-           at + f.delay_ms * interval '1 millisecond' as wait_until
+           f.delay_ms * interval '1 millisecond' as wait
       from fenced as f
   ), safe as (
     select d.*, case when d.final not in ('cancelled', 'failed') or :"schema".forgotten_purchase(d.id) is null then d.final else 'needs_review' end as after_all
@@ -59,8 +59,8 @@ begin
          array_agg(kind) as kinds, array_agg(code) as codes, array_agg(unsent) as unsent,
          array_agg(case when kind = 'claim_released' then known else outcome end) as outcomes,
          array_agg(evidence) as settlements, array_agg(after_all) as afters,
-         array_agg(case when final = 'submitting' then greatest(wait_until, at + bound)
-                        when after_all <> final then at else wait_until end) as dues,
+         array_agg(case when final = 'submitting' then greatest(wait, bound)
+                        when after_all <> final then interval '0' else wait end) as waits,
          array_agg(jsonb_strip_nulls(jsonb_build_object('code', code, 'settled_by', evidence, 'calls', calls,
            'outcome', case when kind = 'claim_released' then known else outcome end))
            || jsonb_build_object('set', jsonb_strip_nulls(jsonb_build_object(
@@ -78,7 +78,8 @@ begin
         using errcode = 'PT409';
     end if;
     perform :"schema".write_events(good.ids, good.versions, good.kinds,
-      array_fill('submitting'::text, array[cardinality(good.ids)]), good.afters, good.datas, good.dues,
+      array_fill('submitting'::text, array[cardinality(good.ids)]), good.afters, good.datas,
+      (select array_agg(at + w.wait order by w.place) from unnest(good.waits) with ordinality as w (wait, place)),
       at, 'engine/' || worker_param, 'options');
     update :"schema".order_attempts as a
        set outcome = g.outcome, code = g.code, lease_token = null, lease_expires_at = null,
