@@ -39,13 +39,6 @@ begin
   return concat_ws(' ', pg_temp.got(format('select count(*) from lock_due_orders(''pgtap'', 1, %L)', id)), pg_temp.claimed(id),
     pg_temp.got('select count(*) from lease_moves(''pgtap'', gen_random_uuid(), 60000, 100000) as l where l.order_id = {id}', owed));
 end $$;
--- What a list of a partner said of an order that this database does not know of, so many seconds ago.
-create function pg_temp.forgot(id uuid, kind text, seconds integer, data text default '{"attempt_id": "00000000-0000-0000-0000-000000000000"}', seen integer default 0) returns void
-language plpgsql as $$
-begin
-  perform pg_temp.owner_does(format('insert into differences (id, kind, subject, order_id, about_at, data, first_at, last_at)
-    values (gen_random_uuid(), %L, gen_random_uuid()::text, {id}, now() - interval ''%s seconds'', %L, now() + interval ''%s seconds'', now() + interval ''%s seconds'')', kind, seconds, data, seen, seen), id);
-end $$;
 create function pg_temp.nothing_forgotten() returns void
 language plpgsql as $$
 begin

@@ -8,21 +8,6 @@ language plpgsql as $$
 begin
   return pg_temp.got('select m.id from money_moves as m where m.order_id = {id} order by m.created_at desc, m.key_number limit 1', id);
 end $$;
--- An order whose money goes back.
-create function pg_temp.owed() returns uuid
-language sql
-return pg_temp.in_status('cancelled');
--- An order whose money is reserved, and captured before it is bought.
-create function pg_temp.reserved(wanted text default 'before_purchase', hours integer default 100) returns uuid
-language plpgsql as $$
-declare
-  id uuid := pg_temp.asked('service_role', format('place_order(%L)', pg_temp.content() || jsonb_build_object('capture_when', wanted))) ->> 'order_id';
-begin
-  perform pg_temp.asked('service_role', format('attach_payment({id}, %L)', pg_temp.intent(id)), id);
-  perform pg_temp.told(id, jsonb_build_object('status', 'requires_capture', 'received_minor', 0, 'capturable_minor', 1530,
-    'capture_before', extract(epoch from transaction_timestamp() + hours * interval '1 hour')::bigint));
-  return id;
-end $$;
 -- The movement is leased by its own worker for a minute, whatever else is due.
 create function pg_temp.leased(id uuid, lease_ms integer default 60000) returns text
 language plpgsql as $$

@@ -68,15 +68,6 @@ end $$;
 select is(pg_temp.claims_with(changes), claimed, changes)
   from (values ('live = live', '1 1'), ('live = false', ''), ('deviation = ''wrong_amount''', ''), ('stale_since = now()', ''), ('read_at = now() - interval ''60 seconds''', '1 1'),
     ('read_at = now() - interval ''60 seconds'' - interval ''1 microsecond''', ''), ('read_at = now() + interval ''1 microsecond''', ''), ('read_at = null', '')) as t (changes, claimed);
-create function pg_temp.reserved(wanted text) returns uuid
-language plpgsql as $$
-declare
-  id uuid := pg_temp.asked('service_role', format('place_order(%L)', pg_temp.content() || jsonb_build_object('capture_when', wanted))) ->> 'order_id';
-begin
-  perform pg_temp.asked('service_role', format('attach_payment({id}, %L)', pg_temp.intent(id)), id);
-  perform pg_temp.told(id, jsonb_build_object('status', 'requires_capture', 'received_minor', 0, 'capturable_minor', 1530, 'capture_before', extract(epoch from now() + interval '100 hours')::bigint));
-  return id;
-end $$;
 create function pg_temp.claims_reserved(kind text, state text) returns text
 language plpgsql as $$
 declare
@@ -152,19 +143,13 @@ select is(pg_temp.claims(:'account', jsonb_build_object('mark', sha256('a')::tex
 select pg_temp.owner_does('delete from provider_accounts where provider like ''pgtap%''') as ignored \gset
 
 -- A purchase that the database forgot was sent when the provider's list says.
-create function pg_temp.forgot(id uuid, attempt text, seconds integer, kind text default 'purchase_forgotten') returns void
-language plpgsql as $$
-begin
-  perform pg_temp.owner_does(format('insert into differences (id, kind, subject, order_id, about_at, data, first_at, last_at)
-    values (gen_random_uuid(), %L, gen_random_uuid()::text, {id}, now() - interval ''%s seconds'', jsonb_build_object(''attempt_id'', %L), now(), now())', kind, seconds, attempt), id);
-end $$;
 create function pg_temp.forgotten(seconds integer, other jsonb default '{}', kind text default 'purchase_forgotten', gone boolean default false, same boolean default true) returns text
 language plpgsql as $$
 declare
   id uuid := pg_temp.paid();
   attempt uuid := md5('forgotten' || id)::uuid;
 begin
-  perform pg_temp.forgot(id, case when same then attempt::text else 'another' end, seconds, kind);
+  perform pg_temp.forgot(id, kind, seconds, jsonb_build_object('attempt_id', case when same then attempt::text else 'another' end)::text);
   if gone then
     perform pg_temp.owner_does('update differences set gone_at = now() where order_id = {id}', id);
   end if;
@@ -178,13 +163,13 @@ select is(pg_temp.forgotten(100, same => false), '1 1, calls 1 opened 0 sent 0 d
 select is(pg_temp.forgotten(100, '{"key_ms": 130000}'), ', false', 'a key that would die in the call is not sent');
 select is(pg_temp.forgotten(100, '{"key_ms": 130001}'), '1 2, calls 2 opened 0 sent -100 dead 30.001, true', 'one that outlives it is');
 select pg_temp.paid() as neighbour, pg_temp.paid() as other \gset
-select pg_temp.forgot(:'other', md5(:'neighbour' || 0)::uuid::text, 100) as ignored \gset
+select pg_temp.forgot(:'other', seconds => 100, data => jsonb_build_object('attempt_id', md5(:'neighbour' || 0)::uuid)::text) as ignored \gset
 select is(pg_temp.claims(:'neighbour'), '1 1', 'nor what another order has');
 select is(pg_temp.claims(:'other', '{"beats": 9000000000000000000}'), '', 'an engine that remembers more than the database claims nothing');
 select pg_temp.not_held() as ignored \gset
 
 select pg_temp.unknown() as remembered \gset
-select pg_temp.forgot(:'remembered', md5(:'remembered' || 0)::uuid::text, 100) as ignored \gset
+select pg_temp.forgot(:'remembered', seconds => 100, data => jsonb_build_object('attempt_id', md5(:'remembered' || 0)::uuid)::text) as ignored \gset
 select is(pg_temp.repeats(:'remembered', jsonb_build_object('attempt', md5(:'remembered' || 0)::uuid)), '1 2', 'a call that the database knows counts once');
 
 -- What is offered to be claimed.

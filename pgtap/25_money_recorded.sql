@@ -9,25 +9,11 @@ select pg_temp.not_held() as ignored \gset
 select pg_temp.owner_does('alter table payments disable trigger user; update payments set stripe_status = ''succeeded'' where stripe_status = ''requires_capture''; alter table payments enable trigger user') as ignored \gset
 select pg_temp.owner_does('alter table orders disable trigger user; update orders set hold_reason = ''operator'' where hold_reason in (''awaiting_payment'', ''payment_canceled''); alter table orders enable trigger user') as ignored \gset
 
--- An order whose money goes back, and one whose money is reserved for a hundred hours.
-create function pg_temp.owed() returns uuid
-language sql
-return pg_temp.in_status('cancelled');
-create function pg_temp.reserved(wanted text default 'after_purchase') returns uuid
-language plpgsql as $$
-declare
-  id uuid := pg_temp.asked('service_role', format('place_order(%L)', pg_temp.content() || jsonb_build_object('capture_when', wanted))) ->> 'order_id';
-begin
-  perform pg_temp.asked('service_role', format('attach_payment({id}, %L)', pg_temp.intent(id)), id);
-  perform pg_temp.told(id, jsonb_build_object('status', 'requires_capture', 'received_minor', 0, 'capturable_minor', 1530,
-    'capture_before', extract(epoch from now() + interval '100 hours')::bigint));
-  return id;
-end $$;
--- The same, and the provider has taken the order.
+-- An order whose money is reserved until it is bought, and that the provider has taken.
 create function pg_temp.bought(status text default 'submitted_to_zinc') returns uuid
 language plpgsql as $$
 declare
-  id uuid := pg_temp.reserved();
+  id uuid := pg_temp.reserved('after_purchase');
 begin
   perform pg_temp.claimed(id);
   perform pg_temp.said(format('complete_order_processing({id}, %L, ''submitted'', %L)', pg_temp.request(id), status), id);
@@ -47,7 +33,7 @@ end $$;
 create function pg_temp.released() returns uuid
 language plpgsql as $$
 declare
-  id uuid := pg_temp.reserved();
+  id uuid := pg_temp.reserved('after_purchase');
 begin
   perform pg_temp.said('cancel_order({id})', id);
   return id;
@@ -143,7 +129,7 @@ select is(pg_temp.plans() || ', ' || pg_temp.moves(:'one') || ', ' || pg_temp.mo
 select is(pg_temp.captures_with('orders', 'cost_minor = null', status), 'capture open pi', 'the money of an order is captured when it is ' || status) from unnest('{submitted_to_zinc, processing, completed}'::text[]) as status;
 select is(pg_temp.captures_with(part, changes), 'none', 'nothing is captured with ' || changes)
   from (values ('orders', 'payment_status = ''disputed'''), ('payments', 'stripe_status = ''succeeded'''), ('payments', 'live = false'), ('payments', 'named_order = null')) as t (part, changes);
-select pg_temp.with_former(pg_temp.bought()) as replaced, pg_temp.bought() as named, pg_temp.reserved() as naming, pg_temp.bought() as spared \gset
+select pg_temp.with_former(pg_temp.bought()) as replaced, pg_temp.bought() as named, pg_temp.reserved('after_purchase') as naming, pg_temp.bought() as spared \gset
 select pg_temp.forced('payments', :'naming', format('named_order = %L', :'named')) as ignored \gset
 select pg_temp.owner_does(format('select plan_move({id}, %L, ''cancel'', 0, ''unpaid_too_long'', ''not paid in time'', ''open'', ''pgtap'', ''options'', now())', pg_temp.intent(:'spared')), :'spared') as ignored \gset
 select pg_temp.ended(:'spared', 'cancel', 'refused', 'reserved') as ignored \gset
@@ -168,19 +154,19 @@ begin
   perform pg_temp.plans();
   return pg_temp.findings(id);
 end $$;
-select pg_temp.late(pg_temp.reserved(), 20) as later, pg_temp.late(pg_temp.reserved(), 10) as sooner \gset
+select pg_temp.late(pg_temp.reserved('after_purchase'), 20) as later, pg_temp.late(pg_temp.reserved('after_purchase'), 10) as sooner \gset
 select is(pg_temp.plans(1) || ', ' || pg_temp.findings(:'sooner') || ', ' || pg_temp.findings(:'later'), '0, capture_due, none', 'what lapses first is told first, so many as were asked for');
 select is(pg_temp.plans(1) || ', ' || pg_temp.findings(:'sooner') || ', ' || pg_temp.findings(:'later'), '0, capture_due, capture_due', 'then the next: what a person knows keeps nobody waiting');
 select pg_temp.owner_does('select close_finding({id}, ''{capture_due}'', now())', :'sooner') as ignored \gset
 select is(pg_temp.after_plans(:'sooner'), 'capture_due', 'what a person has put aside is told anew while it lasts');
-select pg_temp.late(pg_temp.reserved()) as other_kind, pg_temp.late(pg_temp.reserved()) as other_payment, pg_temp.late(pg_temp.reserved()) as other_order \gset
+select pg_temp.late(pg_temp.reserved('after_purchase')) as other_kind, pg_temp.late(pg_temp.reserved('after_purchase')) as other_payment, pg_temp.late(pg_temp.reserved('after_purchase')) as other_order \gset
 select pg_temp.knows(:'other_kind', '{payment_disputed}', pg_temp.intent(:'other_kind')) as a, pg_temp.knows(:'other_payment', '{capture_due}', 'pi_former') as b, pg_temp.knows(:'one', '{capture_due}', pg_temp.intent(:'other_order')) as c \gset ignored_
 select is(pg_temp.after_plans(:'other_kind'), 'capture_due, payment_disputed', 'whatever else is known of the payment');
 select is(pg_temp.after_plans(:'other_payment'), 'capture_due, capture_due', 'or was known of another payment of the order');
 select is(pg_temp.after_plans(:'other_order'), 'capture_due', 'or is told beside another order');
 select is(pg_temp.after_plans(pg_temp.late(pg_temp.released())), 'none', 'of a cancelled order nobody waits for the money');
 select is(pg_temp.after_plans(pg_temp.late(pg_temp.bought_in_vain())), 'none', 'nor of one that failed');
-select pg_temp.late(pg_temp.with_former(pg_temp.reserved())) as settled \gset
+select pg_temp.late(pg_temp.with_former(pg_temp.reserved('after_purchase'))) as settled \gset
 select pg_temp.owner_does('update payments set stripe_status = ''succeeded'' where order_id = {id} and live', :'settled') as ignored \gset
 select is(pg_temp.after_plans(:'settled'), 'none', 'what is captured does not lapse, and what counts no more may');
 

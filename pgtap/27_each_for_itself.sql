@@ -8,17 +8,6 @@ language plpgsql as $$
 begin
   return pg_temp.got(format('select m.id from money_moves as m where m.order_id = {id} and m.kind = %L', kind), id);
 end $$;
--- An order whose money is reserved, and to be captured before it is bought.
-create function pg_temp.reserved() returns uuid
-language plpgsql as $$
-declare
-  id uuid := pg_temp.placed();
-begin
-  perform pg_temp.asked('service_role', format('attach_payment({id}, %L)', pg_temp.intent(id)), id);
-  perform pg_temp.told(id, jsonb_build_object('status', 'requires_capture', 'received_minor', 0, 'capturable_minor', 1530,
-    'capture_before', extract(epoch from now() + interval '100 hours')::bigint));
-  return id;
-end $$;
 -- All that is due is leased under one token, as an engine does it; then one movement is committed.
 create function pg_temp.leased() returns void
 language plpgsql as $$

@@ -5,14 +5,6 @@ select plan(19);
 
 select pg_temp.clock(0) as ignored \gset
 select pg_temp.not_held() as ignored \gset
--- The provider's list has a purchase of the order under another attempt than those that stand here.
-create function pg_temp.forgot(id uuid) returns uuid
-language plpgsql as $$
-begin
-  perform pg_temp.owner_does('insert into differences (id, kind, subject, order_id, about_at, data, first_at, last_at)
-    values (gen_random_uuid(), ''purchase_forgotten'', gen_random_uuid()::text, {id}, now() - interval ''1 hour'', ''{"attempt_id": "00000000-0000-0000-0000-000000000000"}'', now(), now())', id);
-  return id;
-end $$;
 create function pg_temp.order_of(id uuid) returns text
 language plpgsql as $$
 begin

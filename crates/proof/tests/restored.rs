@@ -55,6 +55,28 @@ async fn restored(
     (Restored { shop, kept, forgotten, lost }, worker)
 }
 
+/// What the shop answers to a person who releases it.
+async fn release(shop: &Shop) -> String {
+    let sql = "select coalesce(a ->> 'code', 'released ' || (a ->> 'orders_held')) from {s}.release_shop('from the backup') as a";
+    shop.as_app(sql).await.remove(0)
+}
+
+/// What it answers to whoever asks this.
+async fn ask(shop: &Shop, what: &str) -> String {
+    let sql = format!("select coalesce(a ->> 'code', a ->> 'status') from {{s}}.{what} as a");
+    shop.as_app(&sql).await.remove(0)
+}
+
+/// A person completes an order by the purchase that the database forgot.
+async fn complete_by_hand(shop: &Shop, order: Uuid) {
+    let request =
+        "select data ->> 'request_id' from {s}.differences where kind = 'purchase_forgotten'";
+    let request = shop.text(request).await;
+    let completed =
+        format!("manually_complete_order('{order}', '{request}', 'it is at the provider')");
+    assert_eq!(ask(shop, &completed).await, "completed");
+}
+
 const HELD: &str = "select held_because from {s}.shop";
 
 impl Restored {
@@ -65,16 +87,6 @@ impl Restored {
         let told = "select string_agg(kind, ' ' order by kind) from {s}.differences where gone_at is null and kind like 'purchase%'";
         assert_eq!(self.shop.text(told).await, "purchase_forgotten purchase_without_order");
         assert_eq!(self.shop.zinc().summary().creates, 3, "nothing was asked for again");
-    }
-
-    async fn release(&self) -> String {
-        let sql = "select coalesce(a ->> 'code', 'released ' || (a ->> 'orders_held')) from {s}.release_shop('from the backup') as a";
-        self.shop.as_app(sql).await.remove(0)
-    }
-
-    async fn ask(&self, what: &str) -> String {
-        let sql = format!("select coalesce(a ->> 'code', a ->> 'status') from {{s}}.{what} as a");
-        self.shop.as_app(&sql).await.remove(0)
     }
 
     /// Everything was bought once, whatever the database knows.
@@ -93,10 +105,10 @@ async fn g22_a_database_put_back_under_a_running_engine_is_compared_and_released
     let shop = &restored.shop;
     restored.compared("went_back").await;
     let order = restored.forgotten;
-    assert_eq!(restored.ask(&format!("cancel_order('{order}')")).await, "shop_held");
-    assert_eq!(restored.release().await, "too_early");
+    assert_eq!(ask(shop, &format!("cancel_order('{order}')")).await, "shop_held");
+    assert_eq!(release(shop).await, "too_early");
     shop.shift("5 minutes").await;
-    assert_eq!(restored.release().await, "released 0");
+    assert_eq!(release(shop).await, "released 0");
     // Its key lives: the same bytes again, and the provider answers with the purchase that it has.
     shop.until_ended().await;
     assert_eq!(shop.status(order).await, "completed");
@@ -115,15 +127,10 @@ async fn g22_what_a_restored_database_forgot_beyond_the_life_of_its_key_waits_fo
     // No engine remembers anything; the partners do.
     restored.compared("forgotten").await;
     shop.shift("25 hours").await;
-    assert_eq!(restored.release().await, "released 1");
+    assert_eq!(release(shop).await, "released 1");
     assert_eq!(shop.of(order, "hold_reason").await, "restored");
-    assert_eq!(restored.ask(&format!("cancel_order('{order}')")).await, "purchase_forgotten");
-    let request =
-        "select data ->> 'request_id' from {s}.differences where kind = 'purchase_forgotten'";
-    let request = shop.text(request).await;
-    let completed =
-        format!("manually_complete_order('{order}', '{request}', 'it is at the provider')");
-    assert_eq!(restored.ask(&completed).await, "completed");
+    assert_eq!(ask(shop, &format!("cancel_order('{order}')")).await, "purchase_forgotten");
+    complete_by_hand(shop, order).await;
     // Another order is bought as always.
     let next = shop.paying(1).await[0];
     shop.until_ended().await;
@@ -141,7 +148,7 @@ async fn g22_an_order_placed_again_after_the_comparison_is_not_bought_again_unde
     let worker = shop.worker(Setup::default()).await;
     restored.compared("forgotten").await;
     shop.shift("25 hours").await;
-    restored.release().await;
+    release(shop).await;
     // The storefront sends what the shop has no word of, with the id that it had.
     let again = restored.lost;
     let mut order = orders_proof::world::order();
@@ -155,7 +162,7 @@ async fn g22_an_order_placed_again_after_the_comparison_is_not_bought_again_unde
     let next = shop.paying(1).await[0];
     shop.until(&format!("select status = 'completed' from {{s}}.orders where id = '{next}'")).await;
     assert_eq!(shop.status(again).await, "pending");
-    assert_eq!(restored.ask(&format!("cancel_order('{again}')")).await, "purchase_forgotten");
+    assert_eq!(ask(shop, &format!("cancel_order('{again}')")).await, "purchase_forgotten");
     worker.stop().await;
     let summary = shop.zinc().summary();
     assert_eq!((summary.creates, summary.live_purchases, summary.duplicates), (4, 4, vec![]));
@@ -168,11 +175,11 @@ async fn g22_what_was_cancelled_before_anybody_noticed_is_returned_by_nobody_whi
     let order = restored.forgotten;
     let intent = format!("select payment_intent from {{s}}.payments where order_id = '{order}'");
     let intent = shop.text(&intent).await;
-    assert_eq!(restored.ask(&format!("cancel_order('{order}')")).await, "cancelled");
+    assert_eq!(ask(shop, &format!("cancel_order('{order}')")).await, "cancelled");
     let worker = shop.worker(Setup::default()).await;
     restored.compared("forgotten").await;
     shop.shift("5 minutes").await;
-    assert_eq!(restored.release().await, "released 0");
+    assert_eq!(release(shop).await, "released 0");
     shop.until(
         "select exists (select from {s}.findings where kind = 'refund_owed' and closed_at is null)",
     )
@@ -192,7 +199,7 @@ async fn g22_an_order_whose_second_key_was_forgotten_does_not_end_with_its_first
         fail_codes: vec!["zma_temporarily_overloaded".into()],
         ..Faults::none()
     });
-    let shop = at_home_with(partners).await;
+    let shop = &at_home_with(partners).await;
     shop.own_clock().await;
     let order = shop.paying(1).await[0];
     let worker = shop.worker(Setup::default()).await;
@@ -206,10 +213,8 @@ async fn g22_an_order_whose_second_key_was_forgotten_does_not_end_with_its_first
     shop.finish().await;
     shop.bought_once(&[order]).await;
     shop.ground.put_back(&shop.admin).await;
-    let restored = Restored { shop, kept: order, forgotten: order, lost: order };
-    let shop = &restored.shop;
     // Before anybody has noticed its customer changes his mind.
-    assert_eq!(restored.ask(&format!("cancel_order('{order}')")).await, "submitted_to_zinc");
+    assert_eq!(ask(shop, &format!("cancel_order('{order}')")).await, "submitted_to_zinc");
     let worker = shop.worker(Setup::default()).await;
     shop.until("select compared_at is not null from {s}.shop").await;
     let told = shop.zinc().ledger().len();
@@ -224,17 +229,12 @@ async fn g22_an_order_whose_second_key_was_forgotten_does_not_end_with_its_first
         "nothing ends in a shop that is held"
     );
     shop.shift("5 minutes").await;
-    assert_eq!(restored.release().await, "released 0");
+    assert_eq!(release(shop).await, "released 0");
     shop.until(&format!("select status = 'needs_review' from {{s}}.orders where id = '{order}'"))
         .await;
     assert_eq!(shop.of(order, "review_reason").await, "purchase_forgotten");
     assert_eq!(shop.count("select count(*) from {s}.money_moves").await, 0, "nothing goes back");
-    let request =
-        "select data ->> 'request_id' from {s}.differences where kind = 'purchase_forgotten'";
-    let request = shop.text(request).await;
-    let completed =
-        format!("manually_complete_order('{order}', '{request}', 'it is at the provider')");
-    assert_eq!(restored.ask(&completed).await, "completed");
+    complete_by_hand(shop, order).await;
     worker.stop().await;
     let summary = shop.zinc().summary();
     assert_eq!((summary.creates, summary.live_purchases, summary.duplicates), (2, 1, vec![]));

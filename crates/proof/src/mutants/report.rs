@@ -16,8 +16,9 @@ use std::path::Path;
 pub struct Function {
     /// A fingerprint of the text that was changed; another text is judged anew.
     text: String,
-    /// Those that were noticed, with the file of the suite that did or that two sessions did, and those that the database refuses to
-    /// make, with none; by the fingerprints of their names: their text would fill a book.
+    /// Those that were noticed, with the file of the suite that did or that two sessions did, and those that
+    /// the database refuses to make, with none; by the fingerprints of their names: their text would fill a
+    /// book.
     seen: BTreeMap<String, Option<String>>,
     /// Those that nobody noticed.
     unnoticed: BTreeSet<String>,

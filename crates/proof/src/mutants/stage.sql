@@ -1,5 +1,5 @@
 -- What the scenes of two sessions speak of: people and orders under short names, a clock that a scene may move,
--- and patience. Made once, by a superuser, in the shop that every scene gets a copy of; everything here is called
+-- and patience. Made once, by a superuser, in a shop that is set back before every scene; everything here is called
 -- as the owner of the shop, who may execute what no door gives away.
 
 create schema stage;
@@ -141,25 +141,22 @@ begin
   perform stage.ended(number, 'purchase_doubtful', 'unknown', 'needs_review');
 end $$;
 
--- The provider's word that the retailer has the order, read with the version that stands as this begins.
+-- What the provider says of an order, read with the version that stands as this begins; its word that the retailer
+-- has it; its word that nothing was bought: it may be bought anew, and its request id stays the attempt's.
+create function stage.read_as(number text, kind text, after text, word text, settlement text) returns text
+language plpgsql as $$
+begin
+  return (select r.result from public.orders as o cross join lateral public.record_readings('stage', array[o.id],
+    array[o.version], array[kind], array[after], array[word], array[null]::bigint[], array[settlement],
+    array[null]::text[], array[null]::text[], array[1000]::bigint[], array[null]::jsonb[]) as r
+   where o.order_number = number);
+end $$;
 create function stage.watched(number text) returns text
-language plpgsql as $$
-begin
-  return (select r.result from public.orders as o cross join lateral public.record_readings('stage', array[o.id],
-    array[o.version], array['retailer_order_placed'], array['processing'], array['placed'], array[null]::bigint[],
-    array[null]::text[], array[null]::text[], array[null]::text[], array[1000]::bigint[], array[null]::jsonb[]) as r
-   where o.order_number = number);
-end $$;
-
--- The provider's word that nothing was bought: the order may be bought anew, and its request id stays the attempt's.
+language sql
+return stage.read_as(number, 'retailer_order_placed', 'processing', 'placed', null);
 create function stage.refused(number text) returns text
-language plpgsql as $$
-begin
-  return (select r.result from public.orders as o cross join lateral public.record_readings('stage', array[o.id],
-    array[o.version], array['purchase_failed'], array['pending'], array['failed'], array[null]::bigint[],
-    array['provider_final'], array[null]::text[], array[null]::text[], array[1000]::bigint[], array[null]::jsonb[]) as r
-   where o.order_number = number);
-end $$;
+language sql
+return stage.read_as(number, 'purchase_failed', 'pending', 'failed', 'provider_final');
 
 -- An order that is cancelled and owes its money; the movement of an order's money.
 create function stage.owing(number text) returns void
