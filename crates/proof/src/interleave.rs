@@ -21,6 +21,7 @@ use orders_core::gate::{Gate, Point};
 use orders_service::engine::{Engine, Stopped};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -54,7 +55,11 @@ pub struct Seen {
 }
 
 /// Stands still at each point that the engine itself passes.
-struct Path(Arc<Stop>);
+struct Path {
+    stand: Arc<Stop>,
+    /// How often it went on from the last of them.
+    through: watch::Sender<u32>,
+}
 
 impl Gate for Path {
     fn pass(&self, point: Point) {
@@ -66,7 +71,10 @@ impl Gate for Path {
                 | Point::AnswerRead
                 | Point::AnswerRecorded
         ) {
-            tokio::task::block_in_place(|| self.0.stand_blocking());
+            tokio::task::block_in_place(|| self.stand.stand_blocking());
+        }
+        if point == Point::AnswerRecorded {
+            self.through.send_modify(|count| *count += 1);
         }
     }
 }
@@ -75,6 +83,7 @@ impl Gate for Path {
 struct Walker {
     wired: Wired,
     stand: Arc<Stop>,
+    through: watch::Receiver<u32>,
     ends: CancellationToken,
     recorder: Option<JoinHandle<Stopped>>,
 }
@@ -89,11 +98,13 @@ struct Walk<'a> {
 impl Walker {
     async fn start(shop: &Shop) -> Self {
         let stand = Arc::new(Stop::default());
-        let wired = Wired::prepared(shop, Arc::new(Path(Arc::clone(&stand))), 1).await;
+        let (through, passed) = watch::channel(0);
+        let path = Path { stand: Arc::clone(&stand), through };
+        let wired = Wired::prepared(shop, Arc::new(path), 1).await;
         let ends = CancellationToken::new();
         let recording = Arc::clone(&wired.engine).run_on_demand(ends.clone());
         let recorder = Some(wired.runtime().spawn(recording));
-        Self { wired, stand, ends, recorder }
+        Self { wired, stand, through: passed, ends, recorder }
     }
 
     /// Sets out with an order; stands at the first point soon.
@@ -109,9 +120,14 @@ impl Walker {
             self.wired.partners.add(partner::Rule { has: "POST /v1/orders", act, times: 1 });
         }
         let (engine, before) = (Arc::clone(&self.wired.engine), self.stand.count());
+        let mut through = self.through.clone();
+        let former = *through.borrow();
         let task = self.wired.runtime().spawn(async move {
             // Whatever it comes to, the ledger is asked.
-            let _ = engine.submit_one(order).await;
+            if let Ok(Some(_)) = engine.submit_one(order).await {
+                // Whoever asked is answered a little before the recorder comes to its last point.
+                let _ = through.wait_for(|count| *count > former).await;
+            }
         });
         Walk { walker: self, task: Some(task), before }
     }
