@@ -45,7 +45,7 @@ pub fn names(schema: &str) -> Result<Names, Error> {
 }
 
 /// How long an installation may take, waiting for another one included: on a machine that is busy it takes
-/// longer than any transaction of the service may. A lock that somebody else has it awaits for a second.
+/// longer than any transaction of the service may. Whatever else somebody has it awaits for a second.
 const INSTALL_MAX: Duration = Duration::from_mins(2);
 
 /// Installs or updates the shop. `store` must be connected as a role that may create roles and
@@ -89,6 +89,7 @@ async fn build(tx: &Transaction, names: &Names, stood_before: bool) -> Result<()
         return tx.execute(&functions_and_guards).await;
     }
     let released = mend::released(tx, names).await?;
+    tx.execute(&script::take_tables(names)).await?;
     mend::mend(tx, names, &released).await?;
     tx.execute(&functions_and_guards).await?;
     mend::demand(tx, names, &released).await
@@ -188,7 +189,10 @@ async fn migrate(tx: &Transaction, names: &Names) -> Result<Vec<String>, Error> 
                      from it. Use the release that installed it, or restore its migration file"
                 )));
             }
-            None if version > 0 => tx.execute(&names.render(file)).await?,
+            None if version > 0 => {
+                tx.execute(&script::take_tables(names)).await?;
+                tx.execute(&names.render(file)).await?;
+            }
             None => {}
         }
         tx.query(

@@ -58,6 +58,43 @@ async fn an_installation_waits_for_another_one_longer_than_a_transaction_of_the_
     assert_eq!(waiting.await.unwrap().unwrap().migrations, Vec::<String>::new());
 }
 
+/// More meetings in each order than a transaction is tried again.
+const MEETINGS: usize = 10;
+
+#[tokio::test]
+async fn an_installation_comes_to_its_end_beside_others_who_take_tables_in_another_order() {
+    let shop = Shop::fresh().await;
+    let at_work = [shop.session("postgres").await, shop.session("postgres").await];
+    for session in &at_work {
+        // Whoever waits in a circle, it is not these who are told to go.
+        session.batch_execute("set deadlock_timeout = '1min'").await.unwrap();
+    }
+    let begin = |who: usize| {
+        let first = ["order_attempts", "orders"][who % 2];
+        let begin = format!("begin; lock table {first} in row exclusive mode");
+        let session = &at_work[who % 2];
+        async move { session.batch_execute(&begin).await.unwrap() }
+    };
+    begin(0).await;
+    let admin = shop.admin.clone();
+    let installing = tokio::spawn(async move { schema::install(&admin).await });
+    let meets = "select exists (select from pg_stat_activity where datname = current_database()
+                  and wait_event_type = 'Lock' and wait_event = 'relation')";
+    for who in 0..2 * MEETINGS {
+        while value(&shop.admin, meets).await != "true" {
+            assert!(!installing.is_finished(), "{:?} at {who}", installing.await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // The next one is there before this one goes.
+        begin(who + 1).await;
+        let then = ["orders", "order_attempts"][who % 2];
+        let end = format!("lock table {then} in row exclusive mode; commit");
+        at_work[who % 2].batch_execute(&end).await.unwrap();
+    }
+    at_work[0].batch_execute("commit").await.unwrap();
+    assert_eq!(installing.await.unwrap().unwrap().migrations, Vec::<String>::new());
+}
+
 /// Everything that an installation makes, as text.
 async fn catalogue(shop: &Shop) -> String {
     shop.text(

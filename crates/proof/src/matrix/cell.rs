@@ -12,11 +12,8 @@ use uuid::Uuid;
 /// No engine takes longer to come to a point, and no order to end when the faults are gone.
 pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How often is looked whether everything has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
-
-/// In each so manieth look, what nobody works on any more is hurried.
-const HURRY_EVERY: u32 = 4;
+/// How often is looked whether everything has ended, and what nobody works on any more is hurried.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Codes after which the provider has bought nothing and never will for this request.
 const REJECTED: [&str; 2] = ["max_price_exceeded", "product_unavailable"];
@@ -113,16 +110,11 @@ pub(super) async fn ended(shop: &Shop, wanted: &Wanted) {
         array(&wanted.bought),
     );
     let begun = Instant::now();
-    for turn in 1_u32.. {
-        if shop.text(&done).await == "true" {
-            return;
-        }
-        if turn.is_multiple_of(HURRY_EVERY) {
-            shop.end_leases_of_nobody().await;
-            shop.hurry_moves_of_the_late().await;
-            shop.hurry_messages().await;
-            by_a_person(shop, &orders).await;
-        }
+    while shop.text(&done).await != "true" {
+        shop.end_leases_of_nobody().await;
+        shop.hurry_moves_of_the_late().await;
+        shop.hurry_messages().await;
+        by_a_person(shop, &orders).await;
         assert!(
             begun.elapsed() < PATIENCE,
             "an order never ended\n{}",

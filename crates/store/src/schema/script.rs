@@ -10,6 +10,9 @@ use orders_core::state::EDGES;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
+/// So often an installation tries to take the shop's tables: for half a minute at most.
+const TAKING_TRIES: u32 = 80;
+
 /// The first installation of a shop into a schema, as one transaction.
 pub fn script(schema: &str) -> Result<String, Error> {
     let names = names(schema)?;
@@ -99,6 +102,34 @@ pub fn become_owner(names: &Names) -> String {
          revoke create on schema \"{schema}\" from public, anon, authenticated, service_role, \"{app}\";\n\
          grant usage, create on schema \"{schema}\" to \"{owner}\";\n\
          set local role \"{owner}\";\n"
+    )
+}
+
+/// Takes every table of a shop that stands, before anything in it is changed. An engine at work has one table
+/// and asks for the next, and an installation that did the same would meet it again and again: so it takes all
+/// or keeps none, waits for a moment only, and lets the engines by between two tries.
+pub fn take_tables(names: &Names) -> String {
+    let Names { schema, owner, .. } = names;
+    format!(
+        "set local lock_timeout = '200ms';
+         do $$ declare one text; begin
+           for try in 1..{TAKING_TRIES} loop
+             begin
+               for one in select format('%I.%I', '{schema}', c.relname) from pg_class as c
+                           where c.relnamespace = '\"{schema}\"'::regnamespace and c.relkind = 'r'
+                             and c.relowner = '{owner}'::regrole
+                           order by c.oid
+               loop
+                 execute 'lock table ' || one || ' in access exclusive mode';
+               end loop;
+               return;
+             exception when lock_not_available or deadlock_detected then
+               if try = {TAKING_TRIES} then raise; end if;
+               perform pg_sleep(0.05 + random() * 0.2);
+             end;
+           end loop;
+         end $$;
+         set local lock_timeout = '1s';\n"
     )
 }
 
