@@ -37,7 +37,7 @@ select pg_temp.in_status('submitting') as alive, pg_temp.left_alone('30 seconds'
 select pg_temp.stored(:'alive') as alive_before, pg_temp.stored(:'young') as young_before, pg_temp.stored(:'waiting') as waiting_before,
        pg_temp.stored(:'pending') as pending_before, pg_temp.stored(:'bought') as bought_before,
        pg_temp.got('select jsonb_build_array(attempt_id, provider_key, request_body, request_digest, calls) from order_attempts where order_id = {id}', :'due') as frozen \gset
-select pg_temp.got('select updated_at < now() - interval ''2 minutes'' and status = ''submitting'' from orders where id = {id}', :'due') as stuck \gset
+select pg_temp.got('select updated_at < clock_timestamp() - interval ''2 minutes'' and status = ''submitting'' from orders where id = {id}', :'due') as stuck \gset
 select is(:'stuck'::text, 'true', 'the stuck query of the specification shows it');
 select pg_temp.asked('service_role', 'recover_stuck_orders()') as told \gset
 select is(:'told'::jsonb ?& '{success, recovered, needs_review, rescheduled, orders}', true, 'the answer counts what it did');

@@ -1,7 +1,7 @@
 -- place_order: all or nothing, once. The same number with the same content is a duplicate, with other content
 -- it is refused; every bad field is named and nothing is filled in; amounts are integers.
 \ir begin.psql
-select plan(89);
+select plan(90);
 
 select pg_temp.content() as content \gset
 select pg_temp.asked('service_role', format('place_order(%L)', :'content')) as first \gset
@@ -69,6 +69,7 @@ select matches(pg_temp.said(format('place_order(%L)', jsonb_strip_nulls(jsonb_se
     'a recipient with ' || field || ' ' || coalesce(left(value::text, 40), 'left out'))
   from (values ('first_name', null::jsonb), ('last_name', null), ('address_line1', null), ('zip_code', null), ('city', null), ('state', null), ('country', null), ('phone_number', null),
     ('first_name', '""'), ('first_name', to_jsonb(repeat('x', 61))), ('country', '"gb"'), ('country', '"GBR"'), ('phone_number', '"1234"'), ('email', '"a@b"'), ('address_line2', '7'), ('city', '"a\tb"')) as t (field, value);
+select matches(pg_temp.said(format('place_order(%L)', pg_temp.content() || '{"total_minor": null}')), '^22023 .*total_minor must be given', 'a null in the place of a number is none');
 select matches(pg_temp.said('place_order(' || given || ')'), '^22023 ', 'place_order(' || given || ')')
   from unnest(array['null', '''[]''', '''"x"''', '''{}''', quote_literal(pg_temp.content()) || ', ''{"who": "x"}''', quote_literal(pg_temp.content()) || ', ''{"order_id": "x"}''']) as given;
 select * from finish();

@@ -37,8 +37,11 @@ begin
       if locked.status = 'pending' and (locked.hold_reason in ('payment_canceled', 'payment_undone', 'authorisation_ending')
          or locked.payment_status = 'failed') then
         perform :"schema".close_finding(locked.id, array['payment_canceled', 'payment_undone', 'authorisation_ending', 'payment_not_found'], at);
+        -- What only a person ends stays until he does.
         perform :"schema".write_event(locked.id, locked.version, 'order_held', 'pending', 'pending', jsonb_build_object(
-          'payment_intent', intent, 'set', '{"hold_reason": "awaiting_payment", "payment_status": "unpaid"}'::jsonb), null, at, named_by, 'options');
+          'payment_intent', intent, 'set', jsonb_build_object('payment_status', 'unpaid', 'hold_reason',
+            case when :"schema".ends_by_facts(locked.hold_reason) is false then locked.hold_reason else 'awaiting_payment' end)),
+          null, at, named_by, 'options');
       end if;
       return jsonb_build_object('success', true, 'duplicate', false, 'order_id', locked.id);
     end if;
