@@ -2,7 +2,7 @@
 -- somebody made by force. By force means here: the owner switches the triggers off, and the rollback puts
 -- back what he did; so no superuser is needed to try it.
 \ir begin.psql
-select plan(51);
+select plan(53);
 
 -- The rules that are broken for one order. The page begins after the order before it.
 create function pg_temp.broken(id uuid, force text) returns text
@@ -62,5 +62,11 @@ select matches(pg_temp.broken(:'id', format('update orders set %s where id = %L'
   from (values ('order_number = ''pgtap forged''', 'fold'), ('status = ''failed'', status_before = ''processing''', 'head'), ('version = version + 1', 'head'), ('head = sha256(''x'')', 'head'),
     ('zinc_request_id = ''pgtap-forged''', 'fold'), ('payment_status = ''refunded''', 'fold'), ('goods_minor = goods_minor - 1', 'goods_total'), ('total_minor = total_minor + 1', 'fold'),
     ('currency = ''USD''', 'fold'), ('created_at = created_at + interval ''1 microsecond''', 'fold')) as t (change, rule);
+
+-- A clock that was set back is no tampering.
+select pg_temp.clock(120), pg_temp.in_status('submitting') as back \gset
+select pg_temp.setback(:'back', 'purchase_refused', 'refused', 'key_used_up', 'pending'), pg_temp.clock(119) \gset ignored_
+select is(pg_temp.said('manually_complete_order({id}, ''pgtap-elsewhere'', ''seen'')', :'back'), 'done completed', 'an order that was refused here is bought elsewhere, a second before by a clock that was set back');
+select is(pg_temp.broken(:'back', 'select'), 'nothing', 'nothing of it is broken');
 select * from finish();
 rollback;

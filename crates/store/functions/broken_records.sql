@@ -55,8 +55,10 @@ as $$
   select p.id, 'request_id', 'the attempt that bought this order does not hold its request id' from page as p
     join :"schema".order_attempts as a on a.order_id = p.id and a.generation = p.generation
    where p.status = 'completed' and a.calls > 0 and a.settled_by is distinct from 'person'
-     -- What was settled before a person said that the order is bought somewhere else did not buy it.
+     -- What was settled before a person said that the order is bought somewhere else did not buy it. The place of
+     -- the events says which came first: a clock that was set back tells their times in another order.
      and not exists (select from :"schema".order_events as e
-                      where e.order_id = p.id and e.kind = 'completed_by_person' and a.settled_at < e.at)
+                       join :"schema".order_events as s on s.order_id = e.order_id and s.seq < e.seq
+                      where e.order_id = p.id and e.kind = 'completed_by_person' and s.at = a.settled_at)
      and (a.outcome <> 'accepted' or a.request_id is distinct from p.zinc_request_id)
 $$;

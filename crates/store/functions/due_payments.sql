@@ -31,14 +31,19 @@ begin
       join :"schema".payments as p on p.order_id = o.id and p.live
      where (coalesce(p.read_at, '-infinity') < fresh_from or p.read_at > at) and (p.next_read_at <= at or p.next_read_at = 'infinity')
      limit batch_max / 2 + 1
-  ), due as (
-    select p.payment_intent, p.order_id, p.stripe_status, p.stale_since, p.created_at from :"schema".payments as p
-     where p.payment_intent in (select a.payment_intent from ahead as a
+  ), wanted as (
+    select w.payment_intent, min(w.turn) as turn
+      from (select a.payment_intent, 1 as turn from ahead as a
              union all
-             (select q.payment_intent from :"schema".payments as q where q.live and q.next_read_at <= at
-               order by q.stale_since is null, q.reads, q.next_read_at limit batch_max))
-     limit batch_max
-       for no key update skip locked
+             (select q.payment_intent, 2 from :"schema".payments as q where q.live and q.next_read_at <= at
+               order by q.stale_since is null, q.reads, q.next_read_at limit batch_max)) as w
+     group by w.payment_intent
+  ), due as (
+    select p.payment_intent, p.order_id, p.stripe_status, p.stale_since, p.created_at
+      from wanted as w join :"schema".payments as p on p.payment_intent = w.payment_intent
+     -- However many wait, they keep no order that may be sent waiting.
+     order by w.turn limit batch_max
+       for no key update of p skip locked
   ), asked as (
     select d.payment_intent, o.total_minor, o.currency::text as currency, o.updated_at as ended_at, d.created_at,
            d.stale_since is not null or o.status in ('pending', 'submitting') and o.hold_reason is null as at_once,

@@ -54,7 +54,9 @@ begin
          stale_since = greatest(p.stale_since, at),
          deviation = case when locked.hold_reason = 'fraud_warning' then nullif(p.deviation, 'fraud_warning') else p.deviation end
    where p.order_id = order_uuid and p.live
-     and locked.hold_reason in ('fraud_warning', 'payment_refunded', 'payment_disputed', 'payment_in_review');
+     and (locked.hold_reason in ('fraud_warning', 'payment_refunded', 'payment_disputed', 'payment_in_review')
+       -- What holds it next ends by a reading, and nobody may have wanted one while a person held it.
+       or :"schema".ends_by_facts(next_hold));
   if locked.hold_reason = 'awaiting_funds' then
     -- Who releases it has funded the account.
     update :"schema".provider_accounts as p set paused_until = at
