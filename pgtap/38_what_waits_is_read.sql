@@ -45,11 +45,13 @@ select is(pg_temp.order_of(:'id'), 'submitting paid', 'and found right');
 
 -- Beside thousands that nobody pays.
 select pg_temp.clock(0), pg_temp.paid() as id \gset
-select count(pg_temp.said(format('attach_payment({id}, %L)', pg_temp.intent(id)), id)) as ignored from (select pg_temp.placed() as id from generate_series(1, 41)) as t \gset
-select pg_temp.owner_does('update payments set next_read_at = now() - interval ''1 hour'' where order_id <> {id}', :'id') as ignored \gset
-select pg_temp.owner_does('update payments set read_at = null, reads = 99, next_read_at = now() where order_id = {id}', :'id') as ignored \gset
+create temporary table crowd as select pg_temp.placed() as id from generate_series(1, 41);
+select count(pg_temp.said(format('attach_payment({id}, %L)', pg_temp.intent(id)), id)) as ignored from crowd \gset
+select count(pg_temp.forced('payments', id, 'next_read_at = now() - interval ''1 hour''')) as ignored from crowd \gset
+select pg_temp.forced('orders', :'id', 'due_at = now() - interval ''1 year'''),
+       pg_temp.forced('payments', :'id', 'read_at = null, reads = 99, next_read_at = now()') \gset ignored_
 select is(pg_temp.is_read(:'id', 1), true, 'an order that may be sent is read before a crowd that nobody pays');
-select is(cardinality(pg_temp.read_now(4)), 4, 'of which each look reads no more than it should');
+select is(cardinality(pg_temp.read_now(4)) <= 4, true, 'of which each look reads no more than it should');
 select is(pg_temp.is_read(:'id', 1), false, 'and not again at once');
 select * from finish();
 rollback;

@@ -15,6 +15,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// After so many changes the counts are written.
+const WRITTEN_EVERY: u64 = 50;
+
 /// Change the shop's functions, one small change at a time, and see whether the pgTAP suite notices, or two
 /// sessions do.
 ///
@@ -157,6 +160,7 @@ async fn judge(
     bar.set_style(style.context("the progress bar")?);
     let until = Instant::now() + Duration::from_secs(arguments.minutes.saturating_mul(60));
     let (shown, counted, texts) = (bar.clone(), Arc::clone(counts), functions.clone());
+    let file = (!arguments.forget).then(|| arguments.counts.clone());
     let told = move |one: Judged| {
         shown.inc(1);
         match &one.verdict {
@@ -167,8 +171,15 @@ async fn judge(
             }
             Verdict::Noticed(_) => (),
         }
+        let mut counts = counted.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(text) = texts.get(&one.mutant.function) {
-            counted.lock().unwrap_or_else(PoisonError::into_inner).add(&one, text);
+            counts.add(&one, text);
+        }
+        // What an interruption must not lose; the page is written at the end.
+        if let (Some(file), true) = (&file, shown.position().is_multiple_of(WRITTEN_EVERY))
+            && let Err(error) = counts.write(file)
+        {
+            shown.suspend(|| eprintln!("{error:#}"));
         }
     };
     judge_all(functions, chosen, arguments.lanes, until, told).await?;

@@ -8,7 +8,7 @@ use super::token::Token;
 use std::ops::Range;
 
 /// Words and marks that a part of a condition never reaches over, when they stand in the same bracket.
-const EDGES: &str = "and or where on having if elsif when then else while group order limit for returning union except loop ; , \
+const EDGES: &str = "and or where on having if elsif when then else while group order limit for returning union except window loop ; , \
     join left inner cross select return := as from set do begin declare exception case end $$ with using values into => perform default";
 
 /// What begins a condition of which nothing is left when it is taken away: it lets everything through.
